@@ -1,0 +1,307 @@
+/**
+ * One running actor: its mailbox, its state, its turn. The only place where an actor's methods are called, and the
+ * recipient behind every local ref.
+ */
+import type { Timer } from '../base/clock.ts'
+import type { Deferred } from '../base/deferred.ts'
+import { deferred, ignoreRejection, SETTLED } from '../base/deferred.ts'
+import { ActorStoppedError, MailboxFullError, toActorError } from '../base/errors.ts'
+import { newId } from '../base/ids.ts'
+import { actorUri } from '../message/address.ts'
+import type { Message } from '../message/message.ts'
+import type { ActorLike, StopReason } from './actor.ts'
+import type { Receive } from './actor-context.ts'
+import { MessageContext } from './actor-context.ts'
+import type { Delivery, Recipient } from './actor-ref.ts'
+import { DEFAULT_ASK_TIMEOUT_MS, Ref } from './actor-ref.ts'
+import type { ActorRuntime } from './actor-runtime.ts'
+import { LocalAsk } from './ask.ts'
+import type { Runnable } from './dispatcher.ts'
+import type { Envelope } from './envelope.ts'
+import { Tell } from './envelope.ts'
+import type { Mailbox } from './mailbox.ts'
+
+/** How long a stop waits for the message being handled, in milliseconds. */
+export const STOP_GRACE_MS = 30_000
+
+/** What only few actors have; made when first needed, so that the many stay small. */
+interface Extras {
+  children?: Set<ActorCell>
+  timers?: Set<Timer>
+  stashed?: Envelope[]
+  stopController?: AbortController
+  stopped?: Deferred<void>
+}
+
+export class ActorCell implements Recipient, Runnable {
+  readonly id: string = newId()
+  readonly name: string | undefined
+  readonly runtime: ActorRuntime
+  readonly parent: ActorCell | undefined
+  readonly ref: Ref
+  /** Set by `become`. */
+  behavior: Receive | undefined = undefined
+  readonly #actor: ActorLike
+  readonly #mailbox: Mailbox
+  #state: 'starting' | 'running' | 'stopping' | 'stopped' = 'starting'
+  #isScheduled = false
+  #current: Envelope | undefined = undefined
+  #extras: Extras | undefined = undefined
+
+  constructor(
+    runtime: ActorRuntime,
+    actor: ActorLike,
+    name: string | undefined,
+    mailbox: Mailbox,
+    parent: ActorCell | undefined,
+  ) {
+    this.runtime = runtime
+    this.name = name
+    this.parent = parent
+    this.#actor = actor
+    this.#mailbox = mailbox
+    this.ref = new Ref(this, runtime.proxies)
+  }
+
+  get nodeId(): string {
+    return this.runtime.nodeId
+  }
+  get isLocal(): boolean {
+    return true
+  }
+  get isStopped(): boolean {
+    return this.#state === 'stopped'
+  }
+  /** Messages waiting. */
+  get mailboxSize(): number {
+    return this.#mailbox.size
+  }
+  get actor(): ActorLike {
+    return this.#actor
+  }
+  get children(): Set<ActorCell> {
+    return (this.#extra.children ??= new Set())
+  }
+  get timers(): Set<Timer> {
+    return (this.#extra.timers ??= new Set())
+  }
+  /** Aborts when the actor is told to stop. */
+  get stopSignal(): AbortSignal {
+    const controller = (this.#extra.stopController ??= new AbortController())
+    if (this.#state === 'stopping' || this.#state === 'stopped') controller.abort()
+    return controller.signal
+  }
+  get #extra(): Extras {
+    return (this.#extras ??= {})
+  }
+
+  tell(message: Message, delivery: Delivery | undefined): Promise<void> {
+    return this.accept(new Tell(message.handOver(), delivery?.sender))
+  }
+
+  ask(message: Message, isPlain: boolean, delivery: Delivery | undefined): Promise<unknown> {
+    const ask = new LocalAsk(message.handOver(), delivery?.sender, isPlain, this)
+    if (delivery === undefined) ask.wait(this.runtime.deadlines, DEFAULT_ASK_TIMEOUT_MS, undefined)
+    else ask.wait(this.runtime.deadlines, this.runtime.timeoutOf(delivery), delivery.signal)
+    if (!ask.isCancelled) void this.accept(ask)
+    return ask.promise
+  }
+
+  /** Takes an envelope into the mailbox; settles when it is in. */
+  accept(envelope: Envelope): Promise<void> {
+    if (this.#state === 'stopping' || this.#state === 'stopped') {
+      this.#refuse(
+        envelope,
+        new ActorStoppedError('expected a running actor, got one that has stopped', { address: this.toString() }),
+      )
+      return SETTLED
+    }
+    let refusedSelf = false
+    const accepted = this.#mailbox.add(envelope, (refused) => {
+      refusedSelf = refused === envelope
+      this.#refuse(
+        refused,
+        new MailboxFullError('expected room in the mailbox, got a full one', { address: this.toString() }),
+      )
+    })
+    if (!this.#isScheduled && this.#current === undefined && this.#state === 'running') this.#schedule()
+    if (refusedSelf && this.#mailbox.failsSenders && !envelope.isAsk) {
+      return Promise.reject(
+        new MailboxFullError('expected room in the mailbox, got a full one', { address: this.toString() }),
+      )
+    }
+    return accepted
+  }
+
+  /** Runs `onStart`, then begins to handle messages. Rejects, with the actor gone, when `onStart` throws. */
+  start(): Promise<void> | undefined {
+    if (!this.#actor.onStart) {
+      this.#begin()
+      return undefined
+    }
+    return this.#startWithHook()
+  }
+
+  async #startWithHook(): Promise<void> {
+    try {
+      await this.#actor.onStart!(new MessageContext(this, undefined))
+    } catch (error) {
+      this.#state = 'stopping'
+      await this.#finish('failed', false)
+      throw toActorError(error, this.toString())
+    }
+    if (this.#state === 'starting') this.#begin()
+  }
+
+  #begin(): void {
+    this.#state = 'running'
+    if (this.#mailbox.size > 0) this.#schedule()
+  }
+
+  run(limit: number): void {
+    this.#isScheduled = false
+    for (let handled = 0; handled < limit && this.#current === undefined && this.#state === 'running'; handled++) {
+      const envelope = this.#mailbox.next()
+      if (envelope === undefined) return
+      if (!envelope.isCancelled) this.#handle(envelope)
+    }
+    this.#resume()
+  }
+
+  #schedule(): void {
+    this.#isScheduled = true
+    this.runtime.dispatcher.schedule(this)
+  }
+
+  #resume(): void {
+    if (this.#current === undefined && !this.#isScheduled && this.#state === 'running' && this.#mailbox.size > 0)
+      this.#schedule()
+  }
+
+  #handle(envelope: Envelope): void {
+    this.#current = envelope
+    let result: unknown
+    try {
+      const context = new MessageContext(this, envelope)
+      result = this.behavior ? this.behavior(envelope.message, context) : this.#actor.receive(envelope.message, context)
+    } catch (error) {
+      this.#failed(envelope, error)
+      return
+    }
+    if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function') {
+      ;(result as PromiseLike<unknown>).then(
+        (value) => {
+          this.#succeeded(envelope, value)
+          this.#afterWait()
+        },
+        (error: unknown) => {
+          this.#failed(envelope, error)
+          this.#afterWait()
+        },
+      )
+    } else this.#succeeded(envelope, result)
+  }
+
+  #succeeded(envelope: Envelope, result: unknown): void {
+    this.#current = undefined
+    if (this.#extras?.stashed?.includes(envelope)) return
+    envelope.succeed(result)
+  }
+
+  #failed(envelope: Envelope, thrown: unknown): void {
+    this.#current = undefined
+    const error = toActorError(thrown, this.toString())
+    envelope.fail(error)
+    this.runtime.reportFailure(this.ref, error, envelope.isAsk)
+  }
+
+  #afterWait(): void {
+    if (this.#state === 'stopping') void this.#finish(this.#stopReason, true)
+    else this.#resume()
+  }
+
+  stash(envelope: Envelope): void {
+    const stashed = (this.#extra.stashed ??= [])
+    if (!stashed.includes(envelope)) stashed.push(envelope)
+  }
+
+  unstashAll(): void {
+    const stashed = this.#extras?.stashed
+    if (!stashed) return
+    // The message being handled may have stashed itself: it is not done yet, and comes back behind the earlier ones.
+    for (const envelope of stashed.splice(0).reverse()) this.#mailbox.putBack(envelope)
+    this.#resume()
+  }
+
+  #stopReason: StopReason = 'killed'
+
+  /**
+   * Ends the actor: no new messages, the current one finishes (at most {@link STOP_GRACE_MS}), the children stop, then
+   * `onStop` runs. Settles when all that is done.
+   */
+  stop(reason: StopReason): Promise<void> {
+    if (this.#state === 'stopped') return SETTLED
+    const stopped = (this.#extra.stopped ??= deferred<void>())
+    if (this.#state === 'stopping') return stopped.promise
+    const wasStarting = this.#state === 'starting'
+    this.#state = 'stopping'
+    this.#stopReason = reason
+    this.#extras?.stopController?.abort()
+    if (this.#current) {
+      const current = this.#current
+      this.runtime.clock
+        .setTimer(() => {
+          if (this.#current !== current) return
+          current.fail(
+            new ActorStoppedError(`the actor was stopped and did not finish this message in ${STOP_GRACE_MS} ms`, {
+              address: this.toString(),
+            }),
+          )
+          this.#current = undefined
+          void this.#finish(reason, true)
+        }, STOP_GRACE_MS)
+        .hold(false)
+      current.cancel(new ActorStoppedError('the actor is being stopped', { address: this.toString() }))
+      // A sync handler stopping itself is still running: it goes on to `#succeeded`, and no promise will call back.
+      queueMicrotask(() => {
+        if (this.#current === undefined && this.#state === 'stopping') void this.#finish(reason, true)
+      })
+    } else void this.#finish(reason, !wasStarting)
+    return stopped.promise
+  }
+
+  #isFinishing = false
+
+  async #finish(reason: StopReason, runsHook: boolean): Promise<void> {
+    if (this.#isFinishing) return
+    this.#isFinishing = true
+    const extras = this.#extras
+    for (const timer of extras?.timers ?? []) timer.cancel()
+    const error = new ActorStoppedError('the actor stopped before it handled this message', {
+      address: this.toString(),
+    })
+    for (const envelope of [...(extras?.stashed ?? []), ...this.#mailbox.drain()]) this.#refuse(envelope, error)
+    if (extras?.children?.size)
+      await Promise.all([...extras.children].map((child) => child.stop(reason === 'normal' ? 'killed' : reason)))
+    if (runsHook && this.#actor.onStop) {
+      try {
+        await this.#actor.onStop(new MessageContext(this, undefined), reason)
+      } catch (thrown) {
+        this.runtime.reportFailure(this.ref, toActorError(thrown, this.toString()), false)
+      }
+    }
+    this.#state = 'stopped'
+    this.runtime.stopped(this, reason)
+    this.#extras?.stopped?.resolve()
+  }
+
+  #refuse(envelope: Envelope, error: ActorStoppedError | MailboxFullError): void {
+    if (envelope.message.isStream) ignoreRejection(envelope.message.streamReader().cancel())
+    envelope.fail(error)
+    this.runtime.deadLetter(this.toString(), envelope.message.msgType, error.code)
+  }
+
+  toString(): string {
+    return actorUri(this.runtime.nodeId, this.id)
+  }
+}

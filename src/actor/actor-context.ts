@@ -1,0 +1,133 @@
+/** What a handler sees of its surroundings: itself, its sender, and what it may do. One object per message. */
+import type { Timer } from '../base/clock.ts'
+import { PulsingUnsupportedError } from '../base/errors.ts'
+import type { Message } from '../message/message.ts'
+import type { Spawnable } from './actor.ts'
+import type { ActorCell } from './actor-cell.ts'
+import type { ActorRef, AskOptions } from './actor-ref.ts'
+import type { ActorSystem, SpawnOptions } from './actor-system.ts'
+import type { Envelope } from './envelope.ts'
+
+/** Something scheduled that can be called off. */
+export interface Cancellable {
+  cancel(): void
+}
+
+/** A function that handles messages in place of `receive`. */
+export type Receive = (msg: Message, ctx: ActorContext) => unknown
+
+export interface ActorContext {
+  /** This actor. */
+  readonly self: ActorRef
+  readonly system: ActorSystem
+  /** Who sent this message, if it was an actor that said so (see {@link ActorContext.tell}). */
+  readonly sender: ActorRef | undefined
+  /** Aborts when the caller gave up or its deadline passed, and when this actor is being stopped. */
+  readonly signal: AbortSignal
+  /** When the caller stops waiting, in milliseconds on the system's monotonic clock. */
+  readonly deadline: number | undefined
+  /** Asks in this actor's name: the receiver sees it as `sender`, and the wait ends no later than this message's deadline. */
+  ask(ref: ActorRef, msg: Message, options?: AskOptions): Promise<Message>
+  ask<R = unknown>(ref: ActorRef, value: unknown, options?: AskOptions): Promise<R>
+  /** Tells in this actor's name: the receiver sees it as `sender`. */
+  tell(ref: ActorRef, msg: unknown): Promise<void>
+  /** Spawns a child: it is stopped before its parent ends. */
+  spawn(actor: Spawnable, name: string, options?: SpawnOptions): Promise<ActorRef>
+  spawn(actor: Spawnable, options?: SpawnOptions): Promise<ActorRef>
+  /** Stops this actor after the current message. */
+  stop(): void
+  /** Sends `msg` to this actor after `delayMs` milliseconds; dropped when the actor stops first. */
+  schedule(delayMs: number, msg: unknown): Cancellable
+  /** Handles later messages with `receive` instead; {@link unbecome} goes back. */
+  become(receive: Receive): void
+  unbecome(): void
+  /** Sets the current message aside, its caller waiting on, until {@link unstashAll}. */
+  stash(): void
+  /** Handles all stashed messages next, in the order they were stashed. */
+  unstashAll(): void
+}
+
+/** @internal */
+export class MessageContext implements ActorContext {
+  readonly #cell: ActorCell
+  readonly #envelope: Envelope | undefined
+
+  /** @param envelope the message being handled; none in `onStart` and `onStop` */
+  constructor(cell: ActorCell, envelope: Envelope | undefined) {
+    this.#cell = cell
+    this.#envelope = envelope
+  }
+
+  get self(): ActorRef {
+    return this.#cell.ref
+  }
+  get system(): ActorSystem {
+    return this.#cell.runtime.system
+  }
+  get sender(): ActorRef | undefined {
+    return this.#envelope?.sender
+  }
+  get signal(): AbortSignal {
+    return this.#envelope?.signal ?? this.#cell.stopSignal
+  }
+  get deadline(): number | undefined {
+    return this.#envelope?.deadline
+  }
+
+  ask(ref: ActorRef, msg: Message, options?: AskOptions): Promise<Message>
+  ask<R>(ref: ActorRef, value: unknown, options?: AskOptions): Promise<R>
+  ask(ref: ActorRef, value: unknown, options?: AskOptions): Promise<unknown> {
+    return ref.ask(value, { ...options, sender: this.self, deadline: this.deadline } as AskOptions)
+  }
+
+  tell(ref: ActorRef, msg: unknown): Promise<void> {
+    return ref.tell(msg, { sender: this.self } as AskOptions)
+  }
+
+  spawn(actor: Spawnable, name: string, options?: SpawnOptions): Promise<ActorRef>
+  spawn(actor: Spawnable, options?: SpawnOptions): Promise<ActorRef>
+  spawn(actor: Spawnable, nameOrOptions?: string | SpawnOptions, options?: SpawnOptions): Promise<ActorRef> {
+    return typeof nameOrOptions === 'string'
+      ? this.#cell.runtime.spawn(actor, nameOrOptions, options, this.#cell)
+      : this.#cell.runtime.spawn(actor, undefined, nameOrOptions, this.#cell)
+  }
+
+  stop(): void {
+    void this.#cell.stop('normal')
+  }
+
+  schedule(delayMs: number, msg: unknown): Cancellable {
+    const { cell, timers } = { cell: this.#cell, timers: this.#cell.timers }
+    const timer: Timer = cell.runtime.clock.setTimer(() => {
+      timers.delete(timer)
+      void cell.ref.tell(msg)
+    }, delayMs)
+    timers.add(timer)
+    return {
+      cancel: () => {
+        timers.delete(timer)
+        timer.cancel()
+      },
+    }
+  }
+
+  become(receive: Receive): void {
+    this.#cell.behavior = receive
+  }
+
+  unbecome(): void {
+    this.#cell.behavior = undefined
+  }
+
+  stash(): void {
+    if (!this.#envelope)
+      throw new PulsingUnsupportedError(
+        'stash() expects a message being handled, got none: onStart and onStop have none',
+      )
+    this.#cell.stash(this.#envelope)
+  }
+
+  unstashAll(): void {
+    this.#cell.unstashAll()
+  }
+}

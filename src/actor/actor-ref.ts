@@ -1,0 +1,152 @@
+/**
+ * How everybody holds an actor: a ref. It never changes, can be put into messages, and says nothing about where the
+ * actor is. Behind it stands a recipient: a mailbox in this process, or an association with another node.
+ */
+import { lowered, Tag } from '../base/cbor.ts'
+import { PulsingUnsupportedError } from '../base/errors.ts'
+import { actorUri } from '../message/address.ts'
+import { Message } from '../message/message.ts'
+import { StreamReader } from '../stream/stream-reader.ts'
+import type { ActorProxy, ProxiedClass, UntypedProxy } from './actor-proxy.ts'
+import { MessageSource } from './message-source.ts'
+
+export interface AskOptions {
+  /** Milliseconds until the ask rejects with `PulsingTimeoutError`; Infinity waits for ever. Default {@link DEFAULT_ASK_TIMEOUT_MS}. */
+  readonly timeout?: number
+  /** Gives up the ask; the handler's `ctx.signal` aborts too. */
+  readonly signal?: AbortSignal
+  /** Objects inside the message that change owner where the way to the actor allows it (ports, buffers). */
+  readonly transfer?: readonly object[]
+}
+
+/** How long an ask waits unless said otherwise, in milliseconds, local and remote. */
+export const DEFAULT_ASK_TIMEOUT_MS = 30_000
+
+/**
+ * A reference to an actor, here or on another node.
+ *
+ * Messages are at-most-once, and in order from one sending actor to one receiving actor. A ref that outlives its actor
+ * is harmless: asks reject with `ActorStoppedError` or `ActorNotFoundError`, tells become dead letters.
+ */
+export interface ActorRef {
+  /** Unguessable; knowing it is the right to send. */
+  readonly id: string
+  readonly name?: string
+  readonly nodeId: string
+  readonly isLocal: boolean
+  /** Sends a message and waits for the reply. A plain value in gets a plain value out. */
+  ask(msg: Message, options?: AskOptions): Promise<Message>
+  ask<R = unknown>(value: unknown, options?: AskOptions): Promise<R>
+  /** Sends without waiting for a reply. Resolves when accepted by the mailbox or by the link's window. */
+  tell(msg: unknown, options?: Pick<AskOptions, 'transfer'>): Promise<void>
+  /** Sends and reads the reply as a stream; reading throws if the reply is none. */
+  askStream(msg: Message, options?: AskOptions): StreamReader<Message>
+  askStream<T = unknown>(value: unknown, options?: AskOptions): StreamReader<T>
+  /** This ref with the methods of `Class`; any other name throws `NoSuchMethodError`. */
+  asType<C extends object>(Class: ProxiedClass<C>): ActorProxy<C>
+  /** This ref with whatever methods the actor turns out to have. */
+  asAny(): UntypedProxy
+}
+
+/** Makes proxies for refs; the proxy layer implements it. */
+export interface ProxyFactory {
+  typed<C extends object>(ref: ActorRef, Class: ProxiedClass<C>): ActorProxy<C>
+  untyped(ref: ActorRef): UntypedProxy
+}
+
+/** How one message is sent: the options, and who sends. */
+export interface Delivery extends AskOptions {
+  readonly sender?: ActorRef | undefined
+  /** Asks this ask is made for; see `ActorContext.ask`. Their deadline bounds this one's. */
+  readonly deadline?: number | undefined
+}
+
+/** What stands behind a ref. */
+export interface Recipient {
+  readonly id: string
+  readonly name: string | undefined
+  readonly nodeId: string
+  readonly isLocal: boolean
+  tell(message: Message, delivery: Delivery | undefined): Promise<void>
+  /** @param isPlain whether the caller sent a plain value, and expects one */
+  ask(message: Message, isPlain: boolean, delivery: Delivery | undefined): Promise<unknown>
+}
+
+/** CBOR tag of a ref: `[nodeId, actorId, name]`. Private use, first come first served range. */
+export const REF_TAG = 0x5075
+
+/** The one implementation of {@link ActorRef}. */
+export class Ref implements ActorRef {
+  /** @internal */
+  readonly recipient: Recipient
+  declare readonly name?: string
+
+  readonly #proxies: ProxyFactory
+
+  constructor(recipient: Recipient, proxies: ProxyFactory) {
+    this.recipient = recipient
+    this.#proxies = proxies
+    if (recipient.name !== undefined) this.name = recipient.name
+  }
+
+  get id(): string {
+    return this.recipient.id
+  }
+  get nodeId(): string {
+    return this.recipient.nodeId
+  }
+  get isLocal(): boolean {
+    return this.recipient.isLocal
+  }
+
+  ask(msg: Message, options?: Delivery): Promise<Message>
+  ask<R>(value: unknown, options?: Delivery): Promise<R>
+  ask(value: unknown, options?: Delivery): unknown {
+    return this.#ask(value, options)
+  }
+
+  #ask(value: unknown, options: Delivery | undefined): Promise<unknown> {
+    return value instanceof Message
+      ? this.recipient.ask(value, false, options)
+      : this.recipient.ask(Message.fromObject('', value), true, options)
+  }
+
+  tell(value: unknown, options?: Delivery): Promise<void> {
+    return this.recipient.tell(value instanceof Message ? value : Message.fromObject('', value), options)
+  }
+
+  askStream(msg: Message, options?: Delivery): StreamReader<Message>
+  askStream<T>(value: unknown, options?: Delivery): StreamReader<T>
+  askStream(value: unknown, options?: Delivery): unknown {
+    const wantsMessages = value instanceof Message
+    const opening = this.#ask(value, options).then((reply) => {
+      if (reply instanceof StreamReader) return reply.detach()
+      if (reply instanceof Message && reply.isStream) {
+        const source = reply.streamReader().detach()
+        if (!wantsMessages) return source
+        return source instanceof Promise
+          ? source.then((opened) => new MessageSource(opened, reply.msgType))
+          : new MessageSource(source, reply.msgType)
+      }
+      throw new PulsingUnsupportedError('expected a stream as reply, got a single message', { address: String(this) })
+    })
+    return new StreamReader<unknown>(opening)
+  }
+
+  asType<C extends object>(Class: ProxiedClass<C>): ActorProxy<C> {
+    return this.#proxies.typed(this, Class)
+  }
+
+  asAny(): UntypedProxy {
+    return this.#proxies.untyped(this)
+  }
+
+  toString(): string {
+    return actorUri(this.nodeId, this.id)
+  }
+
+  /** As CBOR: any node that gets it can send to the same actor. */
+  [lowered](): Tag {
+    return new Tag([this.nodeId, this.id, this.name ?? null], REF_TAG)
+  }
+}

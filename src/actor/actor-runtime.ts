@@ -1,0 +1,221 @@
+/** All actors of one node: spawning, finding, stopping, and what they share. Complete without a network. */
+import type { Clock } from '../base/clock.ts'
+import { Deadlines } from '../base/deadlines.ts'
+import { Emitter } from '../base/emitter.ts'
+import type { PulsingError } from '../base/errors.ts'
+import { ActorAlreadyExistsError, ActorStoppedError, ConfigError, describe } from '../base/errors.ts'
+import { nameProblem } from '../message/address.ts'
+import type { ActorLike, ActorSource, Spawnable, StopReason } from './actor.ts'
+import { toActor } from './actor.ts'
+import { ActorCell } from './actor-cell.ts'
+import type { ActorRef, Delivery, ProxyFactory } from './actor-ref.ts'
+import { DEFAULT_ASK_TIMEOUT_MS } from './actor-ref.ts'
+import type { ActorSystem, SpawnOptions } from './actor-system.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { MAX_MAILBOX_CAPACITY, Mailbox, MIN_MAILBOX_CAPACITY, OVERFLOWS } from './mailbox.ts'
+import type { Logger, SystemEvents } from './system-events.ts'
+
+export interface RuntimeOptions {
+  readonly nodeId: string
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly mailboxCapacity: number
+  readonly proxies: ProxyFactory
+}
+
+/** What others want to know of public names; set by the cluster. */
+export interface NameListener {
+  published(name: string, cell: ActorCell): void
+  withdrawn(name: string, cell: ActorCell): void
+}
+
+export class ActorRuntime {
+  readonly nodeId: string
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly proxies: ProxyFactory
+  readonly deadlines: Deadlines
+  readonly dispatcher: Dispatcher
+  readonly events: Emitter<SystemEvents>
+  /** The system these actors belong to; set once by the composition root. */
+  system!: ActorSystem
+  nameListener: NameListener | undefined
+  readonly #mailboxCapacity: number
+  readonly #cells = new Map<string, ActorCell>()
+  readonly #names = new Map<string, ActorCell | undefined>()
+  readonly #publicCells = new Set<ActorCell>()
+  #deadLetters = 0
+  #isClosed = false
+
+  constructor({ nodeId, clock, logger, mailboxCapacity, proxies }: RuntimeOptions) {
+    this.nodeId = nodeId
+    this.clock = clock
+    this.logger = logger
+    this.proxies = proxies
+    this.#mailboxCapacity = mailboxCapacity
+    this.deadlines = new Deadlines(clock)
+    this.dispatcher = new Dispatcher(clock)
+    this.events = new Emitter((error) => logger.error('an event listener threw', error))
+  }
+
+  /** How many actors live. */
+  get size(): number {
+    return this.#cells.size
+  }
+
+  cells(): IterableIterator<ActorCell> {
+    return this.#cells.values()
+  }
+
+  byId(id: string): ActorCell | undefined {
+    return this.#cells.get(id)
+  }
+
+  byName(name: string): ActorCell | undefined {
+    return this.#names.get(name)
+  }
+
+  async spawn(
+    actor: Spawnable,
+    name: string | undefined,
+    options: SpawnOptions | undefined,
+    parent?: ActorCell,
+  ): Promise<ActorRef> {
+    this.#validate(actor, name, options)
+    return this.#start(actor, name, options, parent)
+  }
+
+  /** Spawns an actor of the framework itself: its name is a reserved one, and serves as its id too. */
+  async spawnSystem(actor: ActorLike, name: string): Promise<ActorRef> {
+    const ref = await this.#start(actor, name, undefined, undefined)
+    this.#cells.set(name, this.byId(ref.id)!)
+    return ref
+  }
+
+  async #start(
+    actor: Spawnable,
+    name: string | undefined,
+    options: SpawnOptions | undefined,
+    parent: ActorCell | undefined,
+  ): Promise<ActorRef> {
+    if (this.#isClosed) throw new ActorStoppedError('expected a running system to spawn in, got one that is shut down')
+    if (name !== undefined) {
+      if (this.#names.has(name))
+        throw new ActorAlreadyExistsError(
+          `expected a free name, got ${describe(name)}, which an actor of this node has`,
+        )
+      this.#names.set(name, undefined)
+    }
+    let cell: ActorCell
+    try {
+      const { capacity = this.#mailboxCapacity, overflow = 'wait' } = options?.mailbox ?? {}
+      cell = new ActorCell(this, instantiate(actor), name, new Mailbox(capacity, overflow), parent)
+    } catch (error) {
+      if (name !== undefined) this.#names.delete(name)
+      throw error
+    }
+    this.#cells.set(cell.id, cell)
+    parent?.children.add(cell)
+    if (name !== undefined) this.#names.set(name, cell)
+    const starting = cell.start()
+    if (starting) await starting
+    if (cell.isStopped)
+      throw new ActorStoppedError('the actor was stopped while it started', { address: cell.toString() })
+    if (name !== undefined && options?.public) {
+      this.#publicCells.add(cell)
+      this.nameListener?.published(name, cell)
+    }
+    if (this.events.has('actorStarted')) this.events.emit('actorStarted', { ref: cell.ref })
+    return cell.ref
+  }
+
+  /** Stops an actor of this node; anything else does nothing. */
+  async stop(nameOrId: string, reason: StopReason): Promise<void> {
+    const cell = this.#names.get(nameOrId) ?? this.#cells.get(nameOrId)
+    await cell?.stop(reason)
+  }
+
+  /** Stops every actor, then everything still waiting. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await Promise.all([...this.#cells.values()].filter((cell) => !cell.parent).map((cell) => cell.stop('shutdown')))
+    this.deadlines.close()
+  }
+
+  /** @internal called by a cell that ended */
+  stopped(cell: ActorCell, reason: StopReason): void {
+    this.#cells.delete(cell.id)
+    if (cell.name !== undefined && this.#cells.get(cell.name) === cell) this.#cells.delete(cell.name)
+    cell.parent?.children.delete(cell)
+    if (cell.name !== undefined && this.#names.get(cell.name) === cell) this.#names.delete(cell.name)
+    if (this.#publicCells.delete(cell)) this.nameListener?.withdrawn(cell.name!, cell)
+    if (this.events.has('actorStopped')) this.events.emit('actorStopped', { ref: cell.ref, reason })
+  }
+
+  /** Counts and reports a message nobody will handle. */
+  deadLetter(recipient: string, msgType: string, reason: string): void {
+    this.#deadLetters++
+    this.events.emit('deadLetter', { recipient, msgType, reason, total: this.#deadLetters })
+  }
+
+  /** Reports a handler's error; when no caller was told, the log is. */
+  reportFailure(ref: ActorRef, error: PulsingError, isTold: boolean): void {
+    this.events.emit('actorFailed', { ref, error })
+    if (!isTold) this.logger.warn(`an actor failed with nobody to tell: ${String(error)}`, error.cause ?? error)
+  }
+
+  /** Milliseconds an ask may wait: what it says, but not past the deadline it is made under. */
+  timeoutOf({ timeout = DEFAULT_ASK_TIMEOUT_MS, deadline }: Delivery): number {
+    if (typeof timeout !== 'number' || !(timeout > 0)) {
+      throw new ConfigError(
+        `expected timeout as a positive number of milliseconds or Infinity, got ${describe(timeout)}`,
+      )
+    }
+    return deadline === undefined ? timeout : Math.max(1, Math.min(timeout, deadline - this.clock.now()))
+  }
+
+  #validate(actor: unknown, name: string | undefined, options: SpawnOptions | undefined): void {
+    const problems: string[] = []
+    if (typeof actor !== 'function' && !isActorLike(actor) && !isActorSource(actor)) {
+      problems.push(
+        `expected an actor with a receive method, a class or a function that makes one, got ${describe(actor)}`,
+      )
+    }
+    const problem = name === undefined ? undefined : nameProblem(name)
+    if (problem) problems.push(problem)
+    if (options?.public && name === undefined) problems.push('expected a name for a public actor, got none')
+    const { capacity, overflow } = options?.mailbox ?? {}
+    if (
+      capacity !== undefined &&
+      !(Number.isInteger(capacity) && capacity >= MIN_MAILBOX_CAPACITY && capacity <= MAX_MAILBOX_CAPACITY)
+    ) {
+      problems.push(
+        `expected mailbox.capacity as an integer from ${MIN_MAILBOX_CAPACITY} to ${MAX_MAILBOX_CAPACITY}, got ${describe(capacity)}`,
+      )
+    }
+    if (overflow !== undefined && !OVERFLOWS.includes(overflow))
+      problems.push(`expected mailbox.overflow as one of ${OVERFLOWS.join(', ')}, got ${describe(overflow)}`)
+    if (problems.length > 0) throw new ConfigError(problems)
+  }
+}
+
+function isActorLike(value: unknown): value is ActorLike {
+  return typeof value === 'object' && value !== null && typeof (value as ActorLike).receive === 'function'
+}
+
+function isActorSource(value: unknown): value is ActorSource {
+  return typeof value === 'object' && value !== null && typeof (value as ActorSource)[toActor] === 'function'
+}
+
+function instantiate(actor: Spawnable): ActorLike {
+  const instance: unknown = typeof actor === 'function' ? make(actor) : actor
+  if (isActorLike(instance)) return instance
+  if (isActorSource(instance)) return instance[toActor]()
+  throw new ConfigError(`expected an actor with a receive method, got ${describe(instance)}`)
+}
+
+function make(actor: (() => unknown) | (new () => unknown)): unknown {
+  const prototype: unknown = actor.prototype
+  const isClass = isActorLike(prototype) || isActorSource(prototype)
+  return isClass ? new (actor as new () => unknown)() : (actor as () => unknown)()
+}

@@ -1,0 +1,110 @@
+/** An ask inside this process: the envelope and the caller's promise in one. */
+import type { DeadlineQueue, Deadlines, Waiting } from '../base/deadlines.ts'
+import { PulsingTimeoutError } from '../base/errors.ts'
+import { Message } from '../message/message.ts'
+import { isStreamLike, toSource } from '../stream/iterable-source.ts'
+import { StreamReader } from '../stream/stream-reader.ts'
+import type { ActorRef } from './actor-ref.ts'
+import { Envelope } from './envelope.ts'
+
+export class LocalAsk extends Envelope implements Waiting {
+  previousWaiting: Waiting | undefined = undefined
+  nextWaiting: Waiting | undefined = undefined
+  deadlineAt = 0
+  queue: DeadlineQueue | undefined = undefined
+
+  readonly promise: Promise<unknown>
+  readonly #address: string | { toString(): string }
+  readonly #isPlain: boolean
+  #resolve!: (reply: unknown) => void
+  #reject!: (error: unknown) => void
+  #timeoutMs = 0
+  #signal: AbortSignal | undefined = undefined
+  #isSettled = false
+
+  constructor(message: Message, sender: ActorRef | undefined, isPlain: boolean, address: { toString(): string }) {
+    super(message, sender)
+    this.#isPlain = isPlain
+    this.#address = address
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  override get isAsk(): boolean {
+    return true
+  }
+
+  /** Starts waiting: not longer than `timeoutMs`, and not past `signal`. */
+  wait(deadlines: Deadlines, timeoutMs: number, signal: AbortSignal | undefined): void {
+    this.#timeoutMs = timeoutMs
+    deadlines.add(this, timeoutMs)
+    if (this.queue) this.deadline = this.deadlineAt
+    if (!signal) return
+    this.#signal = signal
+    if (signal.aborted) this.#onAbort()
+    else signal.addEventListener('abort', this.#onAbort)
+  }
+
+  succeed(result: unknown): void {
+    let reply: unknown
+    try {
+      reply = toReply(result, this.#isPlain, () => this.cancel(undefined))
+    } catch (error) {
+      this.fail(error)
+      return
+    }
+    if (this.#settle()) this.#resolve(reply)
+    else discardReply(reply)
+  }
+
+  fail(error: unknown): void {
+    if (this.#settle()) this.#reject(error)
+  }
+
+  expired(): void {
+    const error = new PulsingTimeoutError('ask', this.#timeoutMs, { address: String(this.#address) })
+    this.fail(error)
+    this.cancel(error)
+  }
+
+  readonly #onAbort = (): void => {
+    const reason: unknown = this.#signal?.reason
+    this.fail(reason)
+    this.cancel(reason)
+  }
+
+  #settle(): boolean {
+    if (this.#isSettled) return false
+    this.#isSettled = true
+    this.queue?.remove(this)
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+    return true
+  }
+}
+
+/**
+ * What a caller gets for a handler's result: a plain caller the value itself, or a reader where it is a stream; a caller
+ * that sent a Message always a Message.
+ *
+ * @param onStreamEnd called when the stream of a streamed reply ends or is cancelled
+ */
+export function toReply(result: unknown, isPlain: boolean, onStreamEnd: () => void): unknown {
+  if (typeof result !== 'object' || result === null) {
+    if (isPlain) return result
+    return result === undefined ? Message.empty() : Message.fromObject('', result)
+  }
+  if (result instanceof Message) return result.handOver()
+  if (isStreamLike(result)) {
+    const source = toSource(result, onStreamEnd)
+    return isPlain ? new StreamReader(source) : Message.stream('', source)
+  }
+  return isPlain ? result : Message.fromObject('', result)
+}
+
+/** A reply that came too late: a stream in it is cancelled, so that its producer does not wait for ever. */
+export function discardReply(reply: unknown): void {
+  if (reply instanceof StreamReader) void reply.cancel()
+  else if (reply instanceof Message && reply.isStream) void reply.streamReader().cancel()
+}

@@ -1,0 +1,65 @@
+/**
+ * Which actor runs next. Actors with messages take turns of a few messages each; after a few milliseconds of work the
+ * event loop gets its turn too, so that neither an actor nor all of them together can starve input, timers or sockets.
+ */
+import type { Clock } from '../base/clock.ts'
+import { Fifo } from '../base/fifo.ts'
+import { macrotask } from '../base/macrotask.ts'
+
+/** Something that has work to do. */
+export interface Runnable {
+  /** Does at most `limit` units of work. Never throws. Schedules itself again when some is left. */
+  run(limit: number): void
+}
+
+/** Messages one actor handles before the next gets its turn. */
+export const MESSAGES_PER_TURN = 16
+/** Milliseconds of work after which the event loop gets its turn. */
+export const MAX_SLICE_MS = 4
+/** Turns after which the clock is read: often enough for slow handlers, rarely enough for fast ones. */
+const TURNS_PER_LOOK = 4
+
+export class Dispatcher {
+  readonly #clock: Clock
+  readonly #ready = new Fifo<Runnable>()
+  #isQueued = false
+  #sliceStartedAt = 0
+  #turns = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Lets `runnable` run soon, after those already scheduled. */
+  schedule(runnable: Runnable): void {
+    this.#ready.push(runnable)
+    if (this.#isQueued) return
+    this.#isQueued = true
+    queueMicrotask(this.#run)
+  }
+
+  readonly #run = (): void => {
+    for (let runnable = this.#ready.shift(); runnable !== undefined; runnable = this.#ready.shift()) {
+      runnable.run(MESSAGES_PER_TURN)
+      if (++this.#turns >= TURNS_PER_LOOK && this.#isSliceOver()) {
+        macrotask(this.#resume)
+        return
+      }
+    }
+    this.#isQueued = false
+  }
+
+  readonly #resume = (): void => {
+    this.#sliceStartedAt = this.#clock.now()
+    this.#run()
+  }
+
+  // A slice that nobody ended (the queue ran empty, the loop went on by itself) looks old and costs one macrotask too many.
+  #isSliceOver(): boolean {
+    this.#turns = 0
+    const now = this.#clock.now()
+    if (now - this.#sliceStartedAt < MAX_SLICE_MS) return false
+    this.#sliceStartedAt = now
+    return true
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * A bounded queue of envelopes with a policy for when it is full. It decides and stores; running the actor is the cell's
+ * business, and so is what becomes of envelopes it refuses.
+ */
+import type { Deferred } from '../base/deferred.ts'
+import { deferred, SETTLED } from '../base/deferred.ts'
+import { Fifo } from '../base/fifo.ts'
+import type { Envelope } from './envelope.ts'
+
+/** What happens to a message that finds the mailbox full: the sender waits, or this message, the oldest one, or the send fails. */
+export type Overflow = 'wait' | 'drop-newest' | 'drop-oldest' | 'fail'
+
+export interface MailboxOptions {
+  /** Messages that may wait; {@link MIN_MAILBOX_CAPACITY} … {@link MAX_MAILBOX_CAPACITY}, default {@link DEFAULT_MAILBOX_CAPACITY}. */
+  readonly capacity?: number
+  /** Default `'wait'`. */
+  readonly overflow?: Overflow
+}
+
+export const DEFAULT_MAILBOX_CAPACITY = 256
+export const MIN_MAILBOX_CAPACITY = 16
+export const MAX_MAILBOX_CAPACITY = 1_000_000
+export const OVERFLOWS: readonly Overflow[] = ['wait', 'drop-newest', 'drop-oldest', 'fail']
+
+interface Sender {
+  readonly envelope: Envelope
+  readonly accepted: Deferred<void>
+}
+
+export class Mailbox {
+  readonly #queue = new Fifo<Envelope>()
+  readonly #capacity: number
+  readonly #overflow: Overflow
+  #senders: Fifo<Sender> | undefined
+
+  constructor(capacity: number, overflow: Overflow) {
+    this.#capacity = capacity
+    this.#overflow = overflow
+  }
+
+  /** Envelopes to handle, waiting senders not counted. */
+  get size(): number {
+    return this.#queue.size
+  }
+
+  /**
+   * Takes an envelope in. The promise settles when it is among the queued ones.
+   *
+   * @param refused called with the envelope that has no place here: this one or, by policy, the oldest
+   */
+  add(envelope: Envelope, refused: (envelope: Envelope) => void): Promise<void> {
+    if (this.#queue.size < this.#capacity && !this.#senders?.size) {
+      this.#queue.push(envelope)
+      return SETTLED
+    }
+    switch (this.#overflow) {
+      case 'wait': {
+        this.#senders ??= new Fifo()
+        const accepted = deferred<void>()
+        this.#senders.push({ envelope, accepted })
+        return accepted.promise
+      }
+      case 'drop-oldest': {
+        const oldest = this.#queue.shift()
+        this.#queue.push(envelope)
+        if (oldest) refused(oldest)
+        return SETTLED
+      }
+      default:
+        refused(envelope)
+        return SETTLED
+    }
+  }
+
+  /** Whether a refused message is an error for its sender (`fail`) or only a dead letter. */
+  get failsSenders(): boolean {
+    return this.#overflow === 'fail'
+  }
+
+  next(): Envelope | undefined {
+    const envelope = this.#queue.shift()
+    if (this.#senders !== undefined) {
+      const sender = this.#senders.shift()
+      if (sender) {
+        this.#queue.push(sender.envelope)
+        sender.accepted.resolve()
+      }
+    }
+    return envelope
+  }
+
+  /** Puts an envelope in front, whatever the capacity: it was in before. */
+  putBack(envelope: Envelope): void {
+    this.#queue.unshift(envelope)
+  }
+
+  /** Takes everything out, waiting senders' messages included. */
+  drain(): Envelope[] {
+    const envelopes = this.#queue.drain()
+    for (const sender of this.#senders?.drain() ?? []) {
+      envelopes.push(sender.envelope)
+      sender.accepted.resolve()
+    }
+    return envelopes
+  }
+}

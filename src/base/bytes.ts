@@ -1,0 +1,26 @@
+/** Byte arrays: text to and from UTF-8, copies, joins. */
+
+const encoder = /* @__PURE__ */ new TextEncoder()
+const decoder = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+export const EMPTY_BYTES: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
+
+export function toUtf8(text: string): Uint8Array {
+  return encoder.encode(text)
+}
+
+/** @throws TypeError when the bytes are not UTF-8. */
+export function fromUtf8(bytes: Uint8Array): string {
+  return decoder.decode(bytes)
+}
+
+/** Bytes that may be kept: a view that owns most of its memory as it is, otherwise a copy, so that a small value never pins a large batch. */
+export function ownBytes(view: Uint8Array): Uint8Array {
+  return view.byteLength * 2 >= view.buffer.byteLength ? view : view.slice()
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.byteLength !== b.byteLength) return false
+  for (let i = 0; i < a.byteLength; i++) if (a[i] !== b[i]) return false
+  return true
+}

@@ -1,0 +1,140 @@
+/**
+ * Values to and from CBOR bytes: the only file that knows cbor-x. Records and structure sharing are off, so that bytes
+ * mean the same to every reader.
+ *
+ * Before encoding, {@link lower} replaces what CBOR has no word for (references, streams, functions) by tagged values,
+ * and refuses what cannot travel, naming the place. Values without any of these are not copied.
+ */
+import { Encoder, Tag } from '#cbor-x'
+import { describe, NotSerialisableError } from './errors.ts'
+
+let encoder: Encoder | undefined
+
+function codec(): Encoder {
+  encoder ??= new Encoder({ useRecords: false, variableMapSize: true, tagUint8Array: false })
+  return encoder
+}
+
+/** The bytes of `value`. A view of pooled memory: copy it before the next call. */
+export function encodeCborView(value: unknown): Uint8Array {
+  return codec().encode(value)
+}
+
+/** The bytes of `value`, to keep. */
+export function encodeCbor(value: unknown): Uint8Array {
+  return codec().encode(value).slice()
+}
+
+/** The value of one CBOR item. Byte strings are views of `bytes`. */
+export function decodeCbor(bytes: Uint8Array): unknown {
+  return codec().decode(bytes)
+}
+
+/** A tagged value, as CBOR has them. */
+export { Tag }
+
+/** Objects that know their tagged form have a method of this name. */
+export const lowered: unique symbol = Symbol('pulsing.lowered')
+
+/** What to do with values only an owner of links can translate. */
+export interface Lowering {
+  /** A tagged form for `value`, or undefined if it has none. Asked for functions and for objects that are not plain data. */
+  lower(value: object): Tag | undefined
+}
+
+const MAX_DEPTH = 64
+
+/**
+ * `value` in terms CBOR knows. Returns the very same object when nothing in it had to be replaced.
+ *
+ * @throws NotSerialisableError naming the path of the first value that cannot travel
+ */
+export function lower(value: unknown, lowering?: Lowering): unknown {
+  if (typeof value !== 'object' || value === null) {
+    if (typeof value !== 'function' && typeof value !== 'symbol') return value
+  }
+  return lowerAt(value, lowering, '', 0)
+}
+
+function lowerAt(value: unknown, lowering: Lowering | undefined, path: string, depth: number): unknown {
+  switch (typeof value) {
+    case 'object':
+      break
+    case 'function': {
+      const tag = (value as { [lowered]?(): Tag })[lowered]?.() ?? lowering?.lower(value)
+      if (tag) return tag
+      throw refused(value, path)
+    }
+    case 'symbol':
+      throw refused(value, path)
+    default:
+      return value
+  }
+  if (value === null) return value
+  if (depth > MAX_DEPTH)
+    throw new NotSerialisableError(
+      `expected a value at most ${MAX_DEPTH} levels deep, without cycles, got a deeper one at ${path.slice(0, 120)}…`,
+    )
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype === Object.prototype || prototype === null)
+    return lowerFields(value as Record<string, unknown>, lowering, path, depth, prototype)
+  if (Array.isArray(value)) return lowerItems(value, lowering, path, depth)
+  const own = (value as { [lowered]?(): Tag })[lowered]
+  if (typeof own === 'function') return own.call(value)
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Date)
+    return lowering?.lower(value) ?? value
+  if (value instanceof Map) {
+    return new Map(
+      [...value].map(([key, item]) => [
+        lowerAt(key, lowering, `${path}<key>`, depth + 1),
+        lowerAt(item, lowering, `${path}.get(${String(key)})`, depth + 1),
+      ]),
+    )
+  }
+  if (value instanceof Set)
+    return new Set([...value].map((item) => lowerAt(item, lowering, `${path}<item>`, depth + 1)))
+  const tag = lowering?.lower(value)
+  if (tag) return tag
+  if (value instanceof Error || value instanceof RegExp) return value
+  if (isOpaque(value)) throw refused(value, path)
+  return lowerFields({ ...value } as Record<string, unknown>, lowering, path, depth, Object.prototype)
+}
+
+function lowerFields(
+  fields: Record<string, unknown>,
+  lowering: Lowering | undefined,
+  path: string,
+  depth: number,
+  prototype: unknown,
+): unknown {
+  let copy: Record<string, unknown> | undefined = prototype === null ? { ...fields } : undefined
+  for (const key in fields) {
+    const before = fields[key]
+    if (typeof before !== 'object' && typeof before !== 'function' && typeof before !== 'symbol') continue
+    const after = lowerAt(before, lowering, `${path}.${key}`, depth + 1)
+    if (after !== before) (copy ??= { ...fields })[key] = after
+  }
+  return copy ?? fields
+}
+
+function lowerItems(items: readonly unknown[], lowering: Lowering | undefined, path: string, depth: number): unknown {
+  let copy: unknown[] | undefined
+  for (let i = 0; i < items.length; i++) {
+    const before = items[i]
+    if (typeof before !== 'object' && typeof before !== 'function' && typeof before !== 'symbol') continue
+    const after = lowerAt(before, lowering, `${path}[${i}]`, depth + 1)
+    if (after !== before) (copy ??= items.slice())[i] = after
+  }
+  return copy ?? items
+}
+
+/** Platform objects whose state is not in their fields: sending their fields would send nothing. */
+function isOpaque(value: object): boolean {
+  return value instanceof Promise || value instanceof WeakMap || value instanceof WeakSet || Symbol.toStringTag in value
+}
+
+function refused(value: unknown, path: string): NotSerialisableError {
+  return new NotSerialisableError(
+    `expected plain data, bytes, a Date, Map, Set, Error, ActorRef or stream at ${path || 'the top'}, got ${describe(value)}`,
+  )
+}

@@ -1,0 +1,135 @@
+/**
+ * Many waits, few timers. Waits of equal length end in the order they began, so each length keeps one queue and one
+ * platform timer: adding and removing a wait is a handful of pointer writes, whatever their number.
+ */
+import type { Clock, Timer } from './clock.ts'
+import { MAX_TIMER_MS } from './clock.ts'
+import { macrotask } from './macrotask.ts'
+
+/** Something that waits. The fields belong to the queue while the entry is in one; they start as undefined and 0. */
+export interface Waiting {
+  previousWaiting: Waiting | undefined
+  nextWaiting: Waiting | undefined
+  deadlineAt: number
+  queue: DeadlineQueue | undefined
+  /** Called once when the time is up; the entry is no longer in the queue. */
+  expired(): void
+}
+
+export class Deadlines {
+  readonly #clock: Clock
+  readonly #queues = new Map<number, DeadlineQueue>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Lets `entry` wait `durationMs`; Infinity waits for ever and costs nothing. */
+  add(entry: Waiting, durationMs: number): void {
+    if (durationMs === Infinity) return
+    let queue = this.#queues.get(durationMs)
+    if (queue === undefined) {
+      queue = new DeadlineQueue(this.#clock, durationMs, () => this.#queues.delete(durationMs))
+      this.#queues.set(durationMs, queue)
+    }
+    queue.add(entry)
+  }
+
+  /** Ends the wait without expiry; does nothing when it is over already. */
+  remove(entry: Waiting): void {
+    entry.queue?.remove(entry)
+  }
+
+  /** How many entries wait. */
+  get size(): number {
+    let size = 0
+    for (const queue of this.#queues.values()) size += queue.size
+    return size
+  }
+
+  /** Cancels every timer. Entries stay where they are and never expire. */
+  close(): void {
+    for (const queue of this.#queues.values()) queue.close()
+    this.#queues.clear()
+  }
+}
+
+/** The waits of one length. */
+export class DeadlineQueue {
+  size = 0
+  readonly #clock: Clock
+  readonly #durationMs: number
+  readonly #onIdle: () => void
+  #first: Waiting | undefined
+  #last: Waiting | undefined
+  #timer: Timer | undefined
+  #isHeld = false
+  #isCheckQueued = false
+
+  constructor(clock: Clock, durationMs: number, onIdle: () => void) {
+    this.#clock = clock
+    this.#durationMs = durationMs
+    this.#onIdle = onIdle
+  }
+
+  add(entry: Waiting): void {
+    entry.queue = this
+    entry.deadlineAt = this.#clock.now() + this.#durationMs
+    entry.previousWaiting = this.#last
+    entry.nextWaiting = undefined
+    if (this.#last) this.#last.nextWaiting = entry
+    else this.#first = entry
+    this.#last = entry
+    this.size++
+    if (this.#timer === undefined) this.#arm(this.#durationMs)
+    if (!this.#isCheckQueued) {
+      this.#isCheckQueued = true
+      macrotask(this.#check)
+    }
+  }
+
+  remove(entry: Waiting): void {
+    const { previousWaiting, nextWaiting } = entry
+    if (previousWaiting) previousWaiting.nextWaiting = nextWaiting
+    else this.#first = nextWaiting
+    if (nextWaiting) nextWaiting.previousWaiting = previousWaiting
+    else this.#last = previousWaiting
+    entry.queue = entry.previousWaiting = entry.nextWaiting = undefined
+    this.size--
+    if (this.size === 0 && this.#isHeld) this.#hold(false)
+  }
+
+  close(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+
+  // The timer outlives the waits it was armed for (re-arming for every wait would cost more than all else), so it may
+  // keep a process alive only while something really waits across a turn of the event loop.
+  readonly #check = (): void => {
+    this.#isCheckQueued = false
+    if (this.size > 0 && !this.#isHeld) this.#hold(true)
+  }
+
+  #hold(keepsAlive: boolean): void {
+    this.#isHeld = keepsAlive
+    this.#timer?.hold(keepsAlive)
+  }
+
+  #arm(delayMs: number): void {
+    this.#timer = this.#clock.setTimer(this.#onTimer, Math.min(delayMs, MAX_TIMER_MS))
+    this.#timer.hold(this.#isHeld)
+  }
+
+  readonly #onTimer = (): void => {
+    this.#timer = undefined
+    const now = this.#clock.now()
+    for (let entry = this.#first; entry !== undefined && entry.deadlineAt <= now; entry = this.#first) {
+      this.remove(entry)
+      entry.expired()
+    }
+    const first = this.#first as Waiting | undefined
+    if (first) this.#arm(Math.max(1, Math.ceil(first.deadlineAt - now)))
+    else if (this.#timer === undefined) this.#onIdle()
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * Every error a user can see. Two families, as in Pulsing: a `PulsingRuntimeError` says that the system could not do
+ * what was asked; a `PulsingActorError` says that the actor itself failed or refused. `code` is stable across versions,
+ * nodes and realms; check it with {@link isPulsingError} rather than `instanceof`.
+ */
+
+export interface PulsingErrorOptions {
+  /** What led to this error. */
+  readonly cause?: unknown
+  /** The actor or node concerned, as a URI. */
+  readonly address?: string | undefined
+}
+
+/** The base of all errors of this package. */
+export abstract class PulsingError extends Error {
+  /** A stable, machine-readable name of the kind of failure. */
+  abstract readonly code: string
+  /** The actor or node concerned, as a URI, where there is one. */
+  readonly address: string | undefined
+
+  constructor(message: string, options: PulsingErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.address = options.address
+  }
+
+  override toString(): string {
+    return `${this.name} [${this.code}]: ${this.message}${this.address ? ` (${this.address})` : ''}`
+  }
+}
+
+/** The system could not do what was asked. */
+export abstract class PulsingRuntimeError extends PulsingError {}
+
+/** The actor failed, or refused the message. */
+export abstract class PulsingActorError extends PulsingError {}
+
+/** A setting is wrong. `problems` lists everything that is, so that one look mends all. */
+export class ConfigError extends PulsingRuntimeError {
+  override readonly name = 'ConfigError'
+  override readonly code = 'invalid_config'
+  readonly problems: readonly string[]
+  constructor(problems: string | readonly string[], options?: PulsingErrorOptions) {
+    const list = typeof problems === 'string' ? [problems] : problems
+    super(list.join('; '), options)
+    this.problems = list
+  }
+}
+
+/** No live actor has that name or id. */
+export class ActorNotFoundError extends PulsingRuntimeError {
+  override readonly name = 'ActorNotFoundError'
+  override readonly code = 'actor_not_found'
+}
+
+/** The name is taken on this node. */
+export class ActorAlreadyExistsError extends PulsingRuntimeError {
+  override readonly name = 'ActorAlreadyExistsError'
+  override readonly code = 'actor_already_exists'
+}
+
+/** The actor has stopped, or stopped before it answered. */
+export class ActorStoppedError extends PulsingRuntimeError {
+  override readonly name = 'ActorStoppedError'
+  override readonly code = 'actor_stopped'
+}
+
+/** The mailbox was full and its policy is not to wait. */
+export class MailboxFullError extends PulsingRuntimeError {
+  override readonly name = 'MailboxFullError'
+  override readonly code = 'actor_mailbox_full'
+}
+
+export interface UnreachableErrorOptions extends PulsingErrorOptions {
+  readonly outcome?: 'not-sent' | 'unknown'
+}
+
+/** The other node cannot be reached. `outcome` says whether the message may have been handled. */
+export class UnreachableError extends PulsingRuntimeError {
+  override readonly name: string = 'UnreachableError'
+  override readonly code: string = 'unreachable'
+  /** `not-sent`: the handler never ran. `unknown`: it may have. */
+  readonly outcome: 'not-sent' | 'unknown'
+  constructor(message: string, options: UnreachableErrorOptions = {}) {
+    super(message, options)
+    this.outcome = options.outcome ?? 'unknown'
+  }
+}
+
+/** The session with the other node ended and cannot be resumed; nothing sent in it arrives any more. */
+export class SessionResetError extends UnreachableError {
+  override readonly name = 'SessionResetError'
+  override readonly code = 'session_reset'
+}
+
+/** The stream's other end is closed or gone. */
+export class StreamClosedError extends PulsingRuntimeError {
+  override readonly name = 'StreamClosedError'
+  override readonly code = 'stream_closed'
+}
+
+/** The producer ended the stream with an error. */
+export class StreamError extends PulsingRuntimeError {
+  override readonly name = 'StreamError'
+  override readonly code = 'stream_error'
+}
+
+/** Bytes that break the protocol, or a version both sides do not share. `offset` is a byte position where known. */
+export class ProtocolError extends PulsingRuntimeError {
+  override readonly name = 'ProtocolError'
+  override readonly code = 'protocol_error'
+  readonly offset: number | undefined
+  constructor(message: string, options: PulsingErrorOptions & { readonly offset?: number } = {}) {
+    super(message, options)
+    this.offset = options.offset
+  }
+}
+
+/** A value that cannot travel to another node. The message names where in the value it stands. */
+export class NotSerialisableError extends PulsingRuntimeError {
+  override readonly name = 'NotSerialisableError'
+  override readonly code = 'serialization_error'
+}
+
+/** The other side did not accept who we are, or we did not accept it. */
+export class AuthError extends PulsingRuntimeError {
+  override readonly name = 'AuthError'
+  override readonly code = 'auth_failed'
+}
+
+/** Known, but not allowed to do this. */
+export class PermissionDeniedError extends PulsingRuntimeError {
+  override readonly name = 'PermissionDeniedError'
+  override readonly code = 'permission_denied'
+}
+
+/** A limit that protects a node was reached; trying later may work. */
+export class OverloadedError extends PulsingRuntimeError {
+  override readonly name = 'OverloadedError'
+  override readonly code = 'overloaded'
+}
+
+/** The actor has no such method, or it may not be called. */
+export class NoSuchMethodError extends PulsingRuntimeError {
+  override readonly name = 'NoSuchMethodError'
+  override readonly code = 'no_such_method'
+}
+
+/** The request itself was wrong: TypeError, RangeError, or this class thrown by the actor. Asking again will not help. */
+export class PulsingBusinessError extends PulsingActorError {
+  override readonly name = 'PulsingBusinessError'
+  override readonly code: string
+  readonly details: unknown
+  constructor(
+    message: string,
+    options: PulsingErrorOptions & { readonly code?: string; readonly details?: unknown } = {},
+  ) {
+    super(message, options)
+    this.code = options.code ?? 'business_error'
+    this.details = options.details
+  }
+}
+
+/** The actor failed while handling the message. */
+export class PulsingSystemError extends PulsingActorError {
+  override readonly name = 'PulsingSystemError'
+  override readonly code = 'system_error'
+  /** Whether asking again may succeed. */
+  readonly recoverable: boolean
+  constructor(message: string, options: PulsingErrorOptions & { readonly recoverable?: boolean } = {}) {
+    super(message, options)
+    this.recoverable = options.recoverable ?? true
+  }
+}
+
+/** No answer in time. */
+export class PulsingTimeoutError extends PulsingActorError {
+  override readonly name = 'PulsingTimeoutError'
+  override readonly code = 'timeout'
+  /** What was waited for. */
+  readonly operation: string
+  /** How long, in milliseconds. */
+  readonly durationMs: number
+  constructor(operation: string, durationMs: number, options?: PulsingErrorOptions) {
+    super(`${operation} took longer than ${durationMs} ms`, options)
+    this.operation = operation
+    this.durationMs = durationMs
+  }
+}
+
+/** The actor, or this platform, cannot do that. */
+export class PulsingUnsupportedError extends PulsingActorError {
+  override readonly name = 'PulsingUnsupportedError'
+  override readonly code = 'unsupported'
+}
+
+/**
+ * Whether `error` is one of ours, from this realm or another, and of that kind if one is given.
+ *
+ * @param kind a `code` (`'actor_not_found'`) or class name (`'ActorNotFoundError'`)
+ */
+export function isPulsingError(error: unknown, kind?: string): error is PulsingError {
+  if (typeof error !== 'object' || error === null) return false
+  const { name, code } = error as { name?: unknown; code?: unknown }
+  if (typeof name !== 'string' || typeof code !== 'string') return false
+  if (!(error instanceof PulsingError) && !NAMES.has(name)) return false
+  return kind === undefined || code === kind || name === kind
+}
+
+const NAMES: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  'ConfigError',
+  'ActorNotFoundError',
+  'ActorAlreadyExistsError',
+  'ActorStoppedError',
+  'MailboxFullError',
+  'UnreachableError',
+  'SessionResetError',
+  'StreamClosedError',
+  'StreamError',
+  'ProtocolError',
+  'NotSerialisableError',
+  'AuthError',
+  'PermissionDeniedError',
+  'OverloadedError',
+  'NoSuchMethodError',
+  'PulsingBusinessError',
+  'PulsingSystemError',
+  'PulsingTimeoutError',
+  'PulsingUnsupportedError',
+])
+
+/** What went wrong, as the caller of an actor sees it: ours as they are, everything else in one of the four actor errors with the original as `cause`. */
+export function toActorError(thrown: unknown, address?: string): PulsingError {
+  if (thrown instanceof PulsingError) return thrown
+  if (thrown instanceof TypeError || thrown instanceof RangeError) {
+    return new PulsingBusinessError(thrown.message, { cause: thrown, address })
+  }
+  if (thrown instanceof Error) return new PulsingSystemError(thrown.message, { cause: thrown, address })
+  return new PulsingSystemError(describe(thrown), { cause: thrown, address })
+}
+
+/** A short text for any value, for use in messages. Never throws. */
+export function describe(value: unknown): string {
+  if (value === null) return 'null'
+  if (typeof value === 'string')
+    return value.length > 80 ? `${JSON.stringify(value.slice(0, 77))}…` : JSON.stringify(value)
+  if (typeof value === 'object') return Array.isArray(value) ? `an array of ${value.length}` : `a ${className(value)}`
+  if (typeof value === 'function') return value.name ? `function ${value.name}` : 'a function'
+  return String(value)
+}
+
+function className(value: object): string {
+  const constructor: unknown = Object.getPrototypeOf(value)?.constructor
+  return typeof constructor === 'function' && constructor.name ? constructor.name : 'object'
+}

@@ -1,0 +1,240 @@
+/**
+ * This node's place in the cluster: its links, what it knows of the others, and the way of every frame. A thin shell
+ * around `Topology` and `Names`, which decide; here are links, events and the flooding of news.
+ */
+import type { ActorRuntime } from '../actor/actor-runtime.ts'
+import type { Member, ResolveOptions } from '../actor/actor-system.ts'
+import { DEFAULT_RESOLVE_TIMEOUT_MS } from '../actor/actor-system.ts'
+import type { ActorRef } from '../actor/actor-ref.ts'
+import { ActorNotFoundError, describe, type PulsingError, SessionResetError, UnreachableError } from '../base/errors.ts'
+import type { Random } from '../base/random.ts'
+import type { Link } from '../link/link.ts'
+import { nameUri } from '../message/address.ts'
+import { Peers, type Routes } from '../remote/peers.ts'
+import type { Frame } from '../wire/frame.ts'
+import { FIRST_ROUTED_KIND, FRAME, GOAWAY } from '../wire/frame.ts'
+import type { FrameReader } from '../wire/frame-reader.ts'
+import { Forwarding } from './forwarding.ts'
+import { Names } from './names.ts'
+import { Neighbours } from './neighbours.ts'
+import type { NodeRecord } from './topology.ts'
+import { Topology } from './topology.ts'
+import type { NodeChange, NodeSnapshot, Update } from './update.ts'
+import { decodeUpdates } from './update.ts'
+
+export interface ClusterOptions {
+  readonly runtime: ActorRuntime
+  readonly random: Random
+  readonly kind: 'relay' | 'leaf'
+  readonly features: readonly string[]
+  readonly classes: readonly string[]
+  readonly maxMessageBytes: number
+}
+
+/** Who decides about direct connections; set when a transport can make some. */
+export interface Upgrader {
+  sent(nodeId: string, bytes: number): void
+  signalled(nodeId: string, payload: Uint8Array): void
+}
+
+export class Cluster implements Routes {
+  readonly topology: Topology
+  readonly peers: Peers
+  readonly neighbours: Neighbours
+  upgrader: Upgrader | undefined
+  readonly #runtime: ActorRuntime
+  readonly #names: Names
+  readonly #forwarding: Forwarding
+  readonly #synced = new Set<() => void>()
+
+  constructor(options: ClusterOptions) {
+    const { runtime, random, kind, features, classes, maxMessageBytes } = options
+    this.#runtime = runtime
+    this.topology = new Topology({ nodeId: runtime.nodeId, kind, addr: undefined, features, classes })
+    this.peers = new Peers(runtime, this, maxMessageBytes)
+    this.#names = new Names(random)
+    this.neighbours = new Neighbours(runtime.nodeId, this)
+    this.#forwarding = new Forwarding(this.topology, this.neighbours)
+    runtime.nameListener = {
+      published: (name, cell) => this.#nameChanged(name, cell.id),
+      withdrawn: (name) => this.#nameChanged(name, undefined),
+    }
+  }
+
+  // Members and names
+
+  members(): Member[] {
+    return [...this.topology.members()].map((record) => this.#member(record))
+  }
+
+  /** An actor of that public name on another node, or by `options` on any. */
+  find(name: string, { policy = 'round-robin', node }: ResolveOptions = {}): ActorRef | undefined {
+    const instance = this.#names.pick(name, policy, node, this.#runtime.nodeId)
+    return instance && this.peers.refTo(instance.nodeId, instance.actorId, name)
+  }
+
+  /** Like {@link find}, waiting for the name. */
+  resolve(name: string, options: ResolveOptions): Promise<ActorRef> {
+    const { timeout = DEFAULT_RESOLVE_TIMEOUT_MS, signal } = options
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        unwatch()
+        timer?.cancel()
+        signal?.removeEventListener('abort', onAbort)
+      }
+      const onAbort = (): void => {
+        settle()
+        reject(signal?.reason)
+      }
+      const unwatch = this.#names.watch(name, () => {
+        const ref = this.find(name, options)
+        if (!ref) return
+        settle()
+        resolve(ref)
+      })
+      const timer =
+        timeout === Infinity
+          ? undefined
+          : this.#runtime.clock.setTimer(() => {
+              settle()
+              const where = options.node === undefined ? 'in the cluster' : `on node ${options.node}`
+              reject(new ActorNotFoundError(`expected a public actor named ${describe(name)} ${where} within ${timeout} ms, got none`, { address: nameUri(name) }))
+            }, timeout)
+      if (signal?.aborted) onAbort()
+      else signal?.addEventListener('abort', onAbort)
+    })
+  }
+
+  /** Settles when a neighbour has told all it knows. */
+  whenSynced(): Promise<void> {
+    return new Promise((resolve) => void this.#synced.add(resolve))
+  }
+
+  #nameChanged(name: string, actorId: string | undefined): void {
+    const nodeId = this.#runtime.nodeId
+    const change = this.topology.changeSelf({ op: 'name', name, actorId })
+    if (actorId === undefined) this.#names.remove(name, nodeId)
+    else this.#names.add(name, { nodeId, actorId })
+    this.neighbours.tell([change])
+  }
+
+  // Routes
+
+  linkTo(nodeId: string): Link | undefined {
+    const hop = this.topology.nextHop(nodeId)
+    return hop === undefined ? undefined : this.neighbours.link(hop)
+  }
+
+  sent(nodeId: string, bytes: number): void {
+    this.upgrader?.sent(nodeId, bytes)
+  }
+
+  signalled(nodeId: string, payload: Uint8Array): void {
+    this.upgrader?.signalled(nodeId, payload)
+  }
+
+  // Links
+
+  /** A link is up: both ends tell each other all they know. */
+  neighbourJoined(link: Link): void {
+    const { nodeId, kind, features } = link.peer
+    if (!this.topology.record(nodeId)) {
+      // Version 0: whatever the neighbour says of itself replaces it.
+      this.topology.applySnapshot({ op: 'node', nodeId, version: 0, kind, addr: undefined, features, classes: [], links: [], names: [] })
+    }
+    const change = this.topology.changeSelf({ op: 'link', other: nodeId, isUp: true })
+    this.neighbours.tell([change], link)
+    this.#recompute()
+    const snapshots: Update[] = [...this.topology.members()].filter(({ version }) => version > 0).map((record) => this.topology.snapshot(record))
+    this.neighbours.send(link, [...snapshots, { op: 'synced' }])
+    this.#runtime.events.emit('linkOpened', { nodeId, transport: link.transport })
+  }
+
+  /** A link is over. Frames on their way over it may be lost, so every session that went that way ends. */
+  neighbourLeft(link: Link, error: PulsingError | undefined): void {
+    const { nodeId } = link
+    const rerouted = [...this.peers.associations()].map((association) => association.nodeId).filter((peer) => this.topology.nextHop(peer) === nodeId)
+    this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: false })])
+    this.#recompute()
+    for (const peer of rerouted) this.peers.lost(peer, new SessionResetError(`the link to node ${nodeId} was lost`, { address: `actor://${peer}` }))
+    this.#runtime.events.emit('linkClosed', { nodeId, transport: link.transport, error })
+  }
+
+  /** One frame from a neighbour. @throws ProtocolError */
+  received(link: Link, frame: Frame, reader: FrameReader): void {
+    if (frame.kind === FRAME.cluster) {
+      for (const update of decodeUpdates(frame.payload)) this.#learn(link, update)
+      return
+    }
+    if (frame.kind < FIRST_ROUTED_KIND) return
+    const from = this.#forwarding.accept(link, frame, reader)
+    if (from === undefined) return
+    if (frame.kind !== FRAME.undeliverable) this.peers.receive(from, frame)
+    else if (this.topology.member(from)?.kind === 'relay' || from === link.nodeId) {
+      this.peers.lost(frame.actor, new UnreachableError(`expected a way to node ${frame.actor}, got none: ${frame.reason}`, { address: `actor://${frame.actor}` }))
+    }
+  }
+
+  #learn(link: Link, update: Update): void {
+    switch (update.op) {
+      case 'synced':
+        for (const notify of this.#synced) notify()
+        this.#synced.clear()
+        return
+      case 'want': {
+        const record = this.topology.member(update.nodeId)
+        if (record && record.version > 0) this.neighbours.send(link, [this.topology.snapshot(record)])
+        return
+      }
+      default:
+        if (this.#forwarding.maySpeakFor(link, update.nodeId)) this.#apply(link, update)
+    }
+  }
+
+  #apply(link: Link, update: NodeSnapshot | NodeChange): void {
+    const before = this.topology.record(update.nodeId)
+    const namesBefore = update.op === 'node' ? before?.names : undefined
+    const applied = update.op === 'node' ? this.topology.applySnapshot(update) : this.topology.applyChange(update)
+    if (applied === 'gap') this.neighbours.send(link, [{ op: 'want', nodeId: update.nodeId }])
+    if (applied !== 'news') return
+    this.neighbours.tell([update], link)
+    if (update.op !== 'name') this.#recompute()
+    const record = this.topology.member(update.nodeId)
+    if (!record) return
+    if (update.op === 'name') this.#indexName(record.nodeId, update.name, update.actorId)
+    else if (update.op === 'node') {
+      for (const name of namesBefore?.keys() ?? []) if (!record.names.has(name)) this.#names.remove(name, record.nodeId)
+      for (const [name, actorId] of record.names) this.#names.add(name, { nodeId: record.nodeId, actorId })
+      if (before) this.#runtime.events.emit('memberUpdated', { member: this.#member(record) })
+    }
+  }
+
+  #indexName(nodeId: string, name: string, actorId: string | undefined): void {
+    if (actorId === undefined) this.#names.remove(name, nodeId)
+    else this.#names.add(name, { nodeId, actorId })
+  }
+
+  #recompute(): void {
+    const { joined, left } = this.topology.recompute()
+    for (const record of left) {
+      for (const name of record.names.keys()) this.#names.remove(name, record.nodeId)
+      this.peers.lost(record.nodeId, new UnreachableError(`node ${record.nodeId} left the cluster`, { address: `actor://${record.nodeId}` }))
+      this.#runtime.events.emit('memberLeft', { member: this.#member(record) })
+    }
+    for (const record of joined) {
+      for (const [name, actorId] of record.names) this.#names.add(name, { nodeId: record.nodeId, actorId })
+      this.#runtime.events.emit('memberJoined', { member: this.#member(record) })
+    }
+  }
+
+  #member({ nodeId, addr, kind }: NodeRecord): Member {
+    return { nodeId, kind, status: 'online', isSelf: nodeId === this.#runtime.nodeId, ...(addr === undefined ? {} : { addr }) }
+  }
+
+  /** Leaves the cluster: neighbours are told, links end after what was sent has left. */
+  async close(): Promise<void> {
+    const links = this.neighbours.links()
+    for (const link of links) link.close(GOAWAY.leaving, 'leaving')
+    await Promise.all(links.map((link) => link.over))
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Frames for other nodes: passed on by their head alone, never decoded. Also the judge of who may speak for whom: a node
+ * for itself, and for those behind it.
+ */
+import type { Link } from '../link/link.ts'
+import type { FrameReader } from '../wire/frame-reader.ts'
+import { Frame, FRAME, MAX_HOPS } from '../wire/frame.ts'
+import type { Neighbours } from './neighbours.ts'
+import type { Topology } from './topology.ts'
+
+export class Forwarding {
+  readonly #topology: Topology
+  readonly #neighbours: Neighbours
+  readonly #notice = new Frame()
+
+  constructor(topology: Topology, neighbours: Neighbours) {
+    this.#topology = topology
+    this.#neighbours = neighbours
+  }
+
+  /**
+   * Looks at the head of a routed frame.
+   *
+   * @returns the node it is from, when it is for this node; undefined when it was passed on or dropped
+   */
+  accept(link: Link, frame: Frame, reader: FrameReader): string | undefined {
+    const from = frame.from === '' ? link.nodeId : frame.from
+    if (!this.maySpeakFor(link, from)) return undefined
+    if (frame.to === '' || frame.to === this.#topology.self.nodeId) return from
+    this.#forward(link, from, frame, reader)
+    return undefined
+  }
+
+  /** Whether a neighbour may send in the name of a node: its own, one behind it, or any if it is a relay and the node is not known to be elsewhere. */
+  maySpeakFor(link: Link, nodeId: string): boolean {
+    if (nodeId === link.nodeId) return true
+    if (nodeId === this.#topology.self.nodeId) return false
+    if (link.peer.kind === 'relay') return true
+    const hop = this.#topology.nextHop(nodeId)
+    return hop === undefined || hop === link.nodeId
+  }
+
+  #forward(link: Link, from: string, frame: Frame, reader: FrameReader): void {
+    if (frame.hops === 0 || frame.from === '') return
+    const hop = this.#topology.nextHop(frame.to)
+    const next = hop === undefined || hop === link.nodeId ? undefined : this.#neighbours.link(hop)
+    if (!next) {
+      this.#refuse(link, from, frame, 'no way leads there')
+      return
+    }
+    if (frame.attachments?.length && !next.transfers) {
+      this.#refuse(link, from, frame, 'the link there carries no transferred objects')
+      return
+    }
+    if (reader.raw.byteLength > next.maxFrameBytes) {
+      this.#refuse(link, from, frame, 'the link there takes no message of this size')
+      return
+    }
+    next.forward(reader.raw, reader.hopsAt, frame.attachments)
+  }
+
+  /** Tells the sender that a frame ends here; a notice that cannot be delivered itself is dropped. */
+  #refuse(link: Link, from: string, frame: Frame, reason: string): void {
+    if (frame.kind === FRAME.undeliverable) return
+    const notice = this.#notice
+    const isNeighbour = from === link.nodeId
+    notice.kind = FRAME.undeliverable
+    notice.hops = isNeighbour ? 0 : MAX_HOPS
+    notice.to = isNeighbour ? '' : from
+    notice.from = isNeighbour ? '' : this.#topology.self.nodeId
+    notice.session = 0
+    notice.seq = 0
+    notice.actor = frame.to
+    notice.reason = reason
+    link.send(notice)
+  }
+}

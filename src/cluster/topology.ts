@@ -1,0 +1,124 @@
+/**
+ * Who is in the cluster and which way leads there. Pure: records of nodes go in, reachable nodes and next hops come out.
+ * A node is a member while a path leads to it; an edge counts when both its ends claim it. A node that dies disappears
+ * when its neighbours withdraw their claims, and its record, left behind, brings it back to nobody.
+ */
+import type { NodeChange, NodeSnapshot } from './update.ts'
+
+/** What a node says of itself. */
+export interface NodeRecord {
+  readonly nodeId: string
+  version: number
+  kind: 'relay' | 'leaf'
+  addr: string | undefined
+  features: readonly string[]
+  classes: readonly string[]
+  readonly links: Set<string>
+  readonly names: Map<string, string>
+}
+
+/** Whether a change was news, was known already, or depends on changes that never came. */
+export type Applied = 'news' | 'known' | 'gap'
+
+/** Records of nodes that are no members, kept because the way to them may come later than the news of them. */
+const MAX_STRANGERS = 256
+
+export class Topology {
+  readonly self: NodeRecord
+  readonly #records = new Map<string, NodeRecord>()
+  #nextHops = new Map<string, string>()
+
+  constructor(self: Omit<NodeRecord, 'version' | 'links' | 'names'>) {
+    this.self = { ...self, version: 1, links: new Set(), names: new Map() }
+    this.#records.set(self.nodeId, this.self)
+  }
+
+  record(nodeId: string): NodeRecord | undefined {
+    return this.#records.get(nodeId)
+  }
+
+  /** The record of a member: a node some path leads to, this one included. */
+  member(nodeId: string): NodeRecord | undefined {
+    return nodeId === this.self.nodeId || this.#nextHops.has(nodeId) ? this.#records.get(nodeId) : undefined
+  }
+
+  /** Members, this node first, then by distance. */
+  *members(): IterableIterator<NodeRecord> {
+    yield this.self
+    for (const nodeId of this.#nextHops.keys()) yield this.#records.get(nodeId)!
+  }
+
+  /** The neighbour on the shortest way to a node. */
+  nextHop(nodeId: string): string | undefined {
+    return this.#nextHops.get(nodeId)
+  }
+
+  snapshot({ nodeId, version, kind, addr, features, classes, links, names }: NodeRecord): NodeSnapshot {
+    return { op: 'node', nodeId, version, kind, addr, features, classes, links: [...links], names: [...names] }
+  }
+
+  /** Takes in a whole record of another node. */
+  applySnapshot({ nodeId, version, kind, addr, features, classes, links, names }: NodeSnapshot): Applied {
+    const known = this.#records.get(nodeId)
+    if (known && known.version >= version) return 'known'
+    this.#records.set(nodeId, { nodeId, version, kind, addr, features, classes, links: new Set(links), names: new Map(names) })
+    return 'news'
+  }
+
+  /** Takes in one change of another node. */
+  applyChange(change: NodeChange): Applied {
+    const record = this.#records.get(change.nodeId)
+    if (record && record.version >= change.version) return 'known'
+    if (!record || record.version + 1 !== change.version) return 'gap'
+    record.version = change.version
+    edit(record, change)
+    return 'news'
+  }
+
+  /** Changes this node's own record; the change, to be told to others. */
+  changeSelf(change: { op: 'link'; other: string; isUp: boolean } | { op: 'name'; name: string; actorId: string | undefined }): NodeChange {
+    this.self.version++
+    const numbered: NodeChange = { ...change, nodeId: this.self.nodeId, version: this.self.version }
+    edit(this.self, numbered)
+    return numbered
+  }
+
+  /**
+   * Works out the ways anew, after links changed.
+   *
+   * @returns nodes that became members, and nodes that no longer are
+   */
+  recompute(): { readonly joined: NodeRecord[]; readonly left: NodeRecord[] } {
+    const before = this.#nextHops
+    const hops = new Map<string, string>()
+    const queue: NodeRecord[] = []
+    for (const nodeId of this.self.links) this.#visit(nodeId, nodeId, hops, queue)
+    for (let record = queue.shift(); record !== undefined; record = queue.shift()) {
+      for (const nodeId of record.links) {
+        if (this.#records.get(nodeId)?.links.has(record.nodeId)) this.#visit(nodeId, hops.get(record.nodeId)!, hops, queue)
+      }
+    }
+    const left = [...before.keys()].filter((nodeId) => !hops.has(nodeId)).map((nodeId) => this.#records.get(nodeId)!)
+    this.#nextHops = hops
+    if (this.#records.size > 2 * hops.size + MAX_STRANGERS) {
+      for (const nodeId of [...this.#records.keys()]) if (!this.member(nodeId)) this.#records.delete(nodeId)
+    }
+    const joined = [...hops.keys()].filter((nodeId) => !before.has(nodeId)).map((nodeId) => this.#records.get(nodeId)!)
+    return { joined, left }
+  }
+
+  #visit(nodeId: string, hop: string, hops: Map<string, string>, queue: NodeRecord[]): void {
+    const record = this.#records.get(nodeId)
+    if (!record || nodeId === this.self.nodeId || hops.has(nodeId)) return
+    hops.set(nodeId, hop)
+    queue.push(record)
+  }
+}
+
+function edit(record: NodeRecord, change: NodeChange): void {
+  if (change.op === 'link') {
+    if (change.isUp) record.links.add(change.other)
+    else record.links.delete(change.other)
+  } else if (change.actorId === undefined) record.names.delete(change.name)
+  else record.names.set(change.name, change.actorId)
+}

@@ -1,0 +1,120 @@
+/**
+ * What nodes tell each other about the cluster, as CBOR arrays: a node's whole record, or one change of it. Every node
+ * writes only its own record and numbers its changes, so that news can come twice or by several ways without harm.
+ */
+import { decodeCbor, encodeCbor } from '../base/cbor.ts'
+import { describe, ProtocolError } from '../base/errors.ts'
+import { isId } from '../base/ids.ts'
+import { MAX_NAME_LENGTH } from '../message/address.ts'
+
+export interface NodeSnapshot {
+  readonly op: 'node'
+  readonly nodeId: string
+  readonly version: number
+  readonly kind: 'relay' | 'leaf'
+  readonly addr: string | undefined
+  readonly features: readonly string[]
+  readonly classes: readonly string[]
+  readonly links: readonly string[]
+  readonly names: readonly (readonly [name: string, actorId: string])[]
+}
+
+/** One change of a node's record: a neighbour came or went, a public name appeared (`actorId`) or went (undefined). */
+export type NodeChange =
+  | { readonly op: 'link'; readonly nodeId: string; readonly version: number; readonly other: string; readonly isUp: boolean }
+  | { readonly op: 'name'; readonly nodeId: string; readonly version: number; readonly name: string; readonly actorId: string | undefined }
+
+/** News, a request for a node's whole record, or the end of what a new neighbour is told first. */
+export type Update = NodeSnapshot | NodeChange | { readonly op: 'want'; readonly nodeId: string } | { readonly op: 'synced' }
+
+const MAX_UPDATES = 1024
+const MAX_LIST = 100_000
+const MAX_TEXT = 256
+
+export function encodeUpdates(updates: readonly Update[]): Uint8Array {
+  return encodeCbor(updates.map(toArray))
+}
+
+/** @throws ProtocolError naming what is not as it must be */
+export function decodeUpdates(bytes: Uint8Array): Update[] {
+  let value: unknown
+  try {
+    value = decodeCbor(bytes.slice())
+  } catch (cause) {
+    throw new ProtocolError('expected cluster updates as CBOR array, got bytes that are none', { cause })
+  }
+  if (!Array.isArray(value) || value.length > MAX_UPDATES) throw new ProtocolError(`expected at most ${MAX_UPDATES} cluster updates, got ${describe(value)}`)
+  return value.map(fromArray)
+}
+
+function toArray(update: Update): unknown[] {
+  switch (update.op) {
+    case 'node': {
+      const { nodeId, version, kind, addr, features, classes, links, names } = update
+      return ['node', nodeId, version, kind, addr ?? null, features, classes, links, names]
+    }
+    case 'link':
+      return ['link', update.nodeId, update.version, update.other, update.isUp]
+    case 'name':
+      return ['name', update.nodeId, update.version, update.name, update.actorId ?? null]
+    case 'want':
+      return ['want', update.nodeId]
+    default:
+      return ['synced']
+  }
+}
+
+function fromArray(value: unknown): Update {
+  const [op, nodeId, version, ...rest]: unknown[] = Array.isArray(value) ? value : []
+  if (op === 'synced') return { op }
+  if (!isId(nodeId)) throw new ProtocolError(`expected a node id in a cluster update, got ${describe(nodeId)}`)
+  if (op === 'want') return { op, nodeId }
+  if (!Number.isSafeInteger(version) || (version as number) < 1) throw new ProtocolError(`expected a version in a cluster update, got ${describe(version)}`)
+  const head = { nodeId, version: version as number }
+  switch (op) {
+    case 'node': {
+      const [kind, addr, features, classes, links, names] = rest
+      if (kind !== 'relay' && kind !== 'leaf') throw new ProtocolError(`expected kind "relay" or "leaf", got ${describe(kind)}`)
+      if (addr !== null && !isText(addr)) throw new ProtocolError(`expected an address or null, got ${describe(addr)}`)
+      return {
+        op,
+        ...head,
+        kind,
+        addr: addr ?? undefined,
+        features: list(features, isText),
+        classes: list(classes, isText),
+        links: list(links, isId),
+        names: list(names, isNameEntry),
+      }
+    }
+    case 'link': {
+      const [other, isUp] = rest
+      if (!isId(other) || typeof isUp !== 'boolean') throw new ProtocolError(`expected a neighbour and its state, got ${describe(rest)}`)
+      return { op, ...head, other, isUp }
+    }
+    case 'name': {
+      const [name, actorId] = rest
+      if (!isName(name) || (actorId !== null && !isId(actorId))) throw new ProtocolError(`expected a name and an actor id or null, got ${describe(rest)}`)
+      return { op, ...head, name, actorId: actorId ?? undefined }
+    }
+    default:
+      throw new ProtocolError(`expected a cluster update, got ${describe(op)}`)
+  }
+}
+
+function list<T>(value: unknown, isItem: (item: unknown) => item is T): T[] {
+  if (!Array.isArray(value) || value.length > MAX_LIST || !value.every(isItem)) throw new ProtocolError(`expected a list of at most ${MAX_LIST} well-formed entries, got ${describe(value)}`)
+  return value
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= MAX_TEXT
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= MAX_NAME_LENGTH
+}
+
+function isNameEntry(value: unknown): value is [string, string] {
+  return Array.isArray(value) && value.length === 2 && isName(value[0]) && isId(value[1])
+}

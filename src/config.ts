@@ -1,0 +1,168 @@
+/** What a node is told at birth. Immutable: every `with…` returns a new configuration. */
+import { DEFAULT_MAILBOX_CAPACITY, MAX_MAILBOX_CAPACITY, MIN_MAILBOX_CAPACITY } from './actor/mailbox.ts'
+import type { Logger } from './actor/system-events.ts'
+import { ConfigError, describe } from './base/errors.ts'
+import type { Auth } from './link/auth.ts'
+import { authProblem } from './link/auth.ts'
+import type { Transport } from './link/connection.ts'
+import { typeNameOf } from './proxy/as-actor.ts'
+
+/** Bounds that protect a node. */
+export interface Limits {
+  /** Largest message, in bytes. Default {@link DEFAULT_MAX_MESSAGE_BYTES}. */
+  readonly maxMessageBytes: number
+  /** How long `createActorSystem` waits to join its seeds, in milliseconds. Default Infinity: seeds are tried for as long as the system lives. */
+  readonly joinTimeoutMs: number
+}
+
+/** Largest message unless said otherwise: 15 MiB, which leaves room for its head in the largest batch of every transport. */
+export const DEFAULT_MAX_MESSAGE_BYTES: number = 15 * 1024 * 1024
+
+interface Settings {
+  readonly addr: string | undefined
+  readonly seeds: readonly string[]
+  readonly transports: readonly Transport[]
+  readonly classes: readonly object[]
+  readonly auth: Auth | undefined
+  readonly mailboxCapacity: number
+  readonly limits: Limits
+  readonly logger: Logger
+}
+
+const DEFAULTS: Settings = {
+  addr: undefined,
+  seeds: [],
+  transports: [],
+  classes: [],
+  auth: undefined,
+  mailboxCapacity: DEFAULT_MAILBOX_CAPACITY,
+  limits: { maxMessageBytes: DEFAULT_MAX_MESSAGE_BYTES, joinTimeoutMs: Infinity },
+  logger: {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: (message, ...details) => console.warn(`pulsing: ${message}`, ...details),
+    error: (message, ...details) => console.error(`pulsing: ${message}`, ...details),
+  },
+}
+
+/**
+ * Configuration of one node.
+ *
+ * @example
+ * SystemConfig.withAddr('ws://0.0.0.0:8000').withSeeds(['ws://10.0.0.2:8000'])
+ */
+export class SystemConfig {
+  /** @internal */
+  readonly settings: Settings
+
+  private constructor(settings: Settings) {
+    this.settings = settings
+  }
+
+  /** No listener, no seeds. */
+  static standalone(): SystemConfig {
+    return new SystemConfig(DEFAULTS)
+  }
+
+  /**
+   * Listens at `ws://host:port` or `host:port`; port 0 is any free port. Node.js only.
+   *
+   * @throws ConfigError when the address has another form
+   */
+  static withAddr(addr: string): SystemConfig {
+    return SystemConfig.standalone().withAddr(addr)
+  }
+
+  /** {@link SystemConfig.withSeeds} on a node that does not listen. */
+  static withSeeds(seeds: readonly string[]): SystemConfig {
+    return SystemConfig.standalone().withSeeds(seeds)
+  }
+
+  /** {@inheritDoc SystemConfig.withAddr} */
+  withAddr(addr: string): SystemConfig {
+    return this.#with({ addr: checkedAddress(addr, 'Invalid bind address') })
+  }
+
+  /** Joins the cluster of any of these nodes; tried with backoff for as long as the system lives. */
+  withSeeds(seeds: readonly string[]): SystemConfig {
+    if (!Array.isArray(seeds)) throw new ConfigError(`expected seeds as a list of addresses, got ${describe(seeds)}`)
+    const problems: string[] = []
+    const checked = seeds.map((seed, index) => {
+      try {
+        const address = checkedAddress(seed, `Invalid seed address at index ${index}`)
+        if (/:0(\/|$)/.test(address)) problems.push(`Invalid seed address at index ${index}: expected a port from 1 to 65535, got 0`)
+        return address
+      } catch (error) {
+        problems.push(...(error as ConfigError).problems)
+        return ''
+      }
+    })
+    if (problems.length > 0) throw new ConfigError(problems)
+    return this.#with({ seeds: checked })
+  }
+
+  /** Adds transports beside WebSocket and MessagePort, which are always there; a transport of the same name replaces them. */
+  withTransports(...transports: Transport[]): SystemConfig {
+    const problems = transports.flatMap((transport, index) =>
+      typeof transport === 'object' && transport !== null && typeof transport.name === 'string' && typeof transport.handles === 'function'
+        ? []
+        : [`expected a Transport at index ${index}, got ${describe(transport)}`],
+    )
+    if (problems.length > 0) throw new ConfigError(problems)
+    return this.#with({ transports: [...this.settings.transports, ...transports] })
+  }
+
+  /** Lets other members create actors of these `asActor` classes here. Without it, none. */
+  withActors(...classes: object[]): SystemConfig {
+    const problems = classes.flatMap((Class, index) => (typeNameOf(Class) === undefined ? [`expected an asActor class at index ${index}, got ${describe(Class)}`] : []))
+    if (problems.length > 0) throw new ConfigError(problems)
+    return this.#with({ classes: [...this.settings.classes, ...classes] })
+  }
+
+  /** Shows a token to neighbours, and lets in only those that show one this node accepts. */
+  withAuth(auth: Auth): SystemConfig {
+    const problem = authProblem(auth)
+    if (problem) throw new ConfigError(problem)
+    return this.#with({ auth })
+  }
+
+  /** Messages a mailbox holds unless `spawn` says otherwise; {@link MIN_MAILBOX_CAPACITY} … {@link MAX_MAILBOX_CAPACITY}, default {@link DEFAULT_MAILBOX_CAPACITY}. */
+  withMailboxCapacity(capacity: number): SystemConfig {
+    if (!Number.isInteger(capacity) || capacity < MIN_MAILBOX_CAPACITY || capacity > MAX_MAILBOX_CAPACITY) {
+      const what = capacity < MIN_MAILBOX_CAPACITY ? 'too small' : 'too large'
+      throw new ConfigError(`mailbox capacity ${describe(capacity)} is ${what}: expected an integer from ${MIN_MAILBOX_CAPACITY} to ${MAX_MAILBOX_CAPACITY}`)
+    }
+    return this.#with({ mailboxCapacity: capacity })
+  }
+
+  withLimits(limits: Partial<Limits>): SystemConfig {
+    const problems = Object.entries(limits).flatMap(([name, value]) => {
+      if (!Object.hasOwn(DEFAULTS.limits, name)) return [`expected one of the limits ${Object.keys(DEFAULTS.limits).join(', ')}, got ${describe(name)}`]
+      return typeof value === 'number' && value > 0 ? [] : [`expected limit ${name} as a positive number, got ${describe(value)}`]
+    })
+    if ((limits.maxMessageBytes ?? 0) > DEFAULT_MAX_MESSAGE_BYTES) problems.push(`expected maxMessageBytes of at most ${DEFAULT_MAX_MESSAGE_BYTES}, got ${limits.maxMessageBytes}`)
+    if (problems.length > 0) throw new ConfigError(problems)
+    return this.#with({ limits: { ...this.settings.limits, ...limits } })
+  }
+
+  /** Where log lines go; default the console, warnings and errors only. */
+  withLogger(logger: Logger): SystemConfig {
+    const missing = (['debug', 'info', 'warn', 'error'] as const).filter((level) => typeof logger?.[level] !== 'function')
+    if (missing.length > 0) throw new ConfigError(`expected a logger with debug, info, warn and error, got ${describe(logger)} without ${missing.join(', ')}`)
+    return this.#with({ logger })
+  }
+
+  #with(changes: Partial<Settings>): SystemConfig {
+    return new SystemConfig({ ...this.settings, ...changes })
+  }
+}
+
+const ADDRESS_PATTERN = /^(?:(wss?):\/\/)?(\[[0-9a-fA-F:.]+\]|[^\s/:@?#[\]]+):(\d{1,5})(\/[^\s?#]*)?$/
+
+/** An address with its scheme. */
+function checkedAddress(address: unknown, what: string): string {
+  const match = typeof address === 'string' ? ADDRESS_PATTERN.exec(address) : null
+  if (!match || Number(match[3]) > 65_535) throw new ConfigError(`${what}: expected 'host:port' or 'ws://host:port', got ${describe(address)}`)
+  const [, scheme = 'ws', host, port, path = ''] = match
+  return `${scheme}://${host}:${Number(port)}${path === '/' ? '' : path}`
+}

@@ -1,0 +1,62 @@
+/** What `pulsing` offers on every platform. */
+export { Actor } from '../actor/actor.ts'
+export type { ActorLike, Spawnable, StopReason } from '../actor/actor.ts'
+export type { ActorContext, Cancellable, Receive } from '../actor/actor-context.ts'
+export type { ActorProxy, MethodName, ProxiedClass, ProxyMethod, ProxyResult, UntypedCall, UntypedProxy } from '../actor/actor-proxy.ts'
+export type { ActorRef, AskOptions } from '../actor/actor-ref.ts'
+export { DEFAULT_ASK_TIMEOUT_MS } from '../actor/actor-ref.ts'
+export { ActorSystem, DEFAULT_RESOLVE_TIMEOUT_MS } from '../actor/actor-system.ts'
+export type { CreateOptions, Member, Peer, ResolveOptions, ResolvePolicy, SpawnOptions } from '../actor/actor-system.ts'
+export type { MailboxOptions, Overflow } from '../actor/mailbox.ts'
+export { DEFAULT_MAILBOX_CAPACITY, MAX_MAILBOX_CAPACITY, MIN_MAILBOX_CAPACITY } from '../actor/mailbox.ts'
+export type { Logger, SystemEvents } from '../actor/system-events.ts'
+export {
+  ActorAlreadyExistsError,
+  ActorNotFoundError,
+  ActorStoppedError,
+  AuthError,
+  ConfigError,
+  isPulsingError,
+  MailboxFullError,
+  NoSuchMethodError,
+  NotSerialisableError,
+  OverloadedError,
+  PermissionDeniedError,
+  ProtocolError,
+  PulsingActorError,
+  PulsingBusinessError,
+  PulsingError,
+  PulsingRuntimeError,
+  PulsingSystemError,
+  PulsingTimeoutError,
+  PulsingUnsupportedError,
+  SessionResetError,
+  StreamClosedError,
+  StreamError,
+  UnreachableError,
+} from '../base/errors.ts'
+export type { Limits } from '../config.ts'
+export { DEFAULT_MAX_MESSAGE_BYTES, SystemConfig } from '../config.ts'
+export type { Applicant, Auth } from '../link/auth.ts'
+export type {
+  Attachments,
+  Connection,
+  ConnectionHandler,
+  DialOptions,
+  Listener,
+  Negotiation,
+  Signaling,
+  Transport,
+} from '../link/connection.ts'
+export { Message } from '../message/message.ts'
+export { MAX_BUFFER_SIZE, StreamMessage } from '../message/stream-message.ts'
+export type { ActorClass, AsActorOptions } from '../proxy/as-actor.ts'
+export { asActor } from '../proxy/as-actor.ts'
+export { contextOf } from '../proxy/class-actor.ts'
+export { DEFAULT_BUFFER_SIZE } from '../stream/stream-channel.ts'
+export { StreamReader } from '../stream/stream-reader.ts'
+export { StreamWriter } from '../stream/stream-writer.ts'
+export type { MessagePortOptions } from '../transport/message-port/message-port-transport.ts'
+export { messagePort } from '../transport/message-port/message-port-transport.ts'
+export type { WebSocketOptions } from '../transport/websocket/websocket-transport.ts'
+export { webSocket } from '../transport/websocket/websocket-transport.ts'

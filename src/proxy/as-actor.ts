@@ -1,0 +1,139 @@
+/**
+ * `asActor`: turns a class into one whose instances can run as actors, here or on another node. The class stays a plain
+ * class: `new Counter(5).increment()` works as before.
+ */
+import type { ActorSource } from '../actor/actor.ts'
+import { toActor } from '../actor/actor.ts'
+import type { ActorProxy } from '../actor/actor-proxy.ts'
+import type { ActorSystem, CreateOptions, ResolveOptions, SpawnOptions } from '../actor/actor-system.ts'
+import { ConfigError, describe } from '../base/errors.ts'
+import { shortHex } from '../base/ids.ts'
+import { ClassActor } from './class-actor.ts'
+
+type Constructor<C extends object = object, A extends never[] = never[]> = new (...args: A) => C
+type Instance<T extends Constructor> = InstanceType<T>
+type Arguments<T extends Constructor> = ConstructorParameters<T>
+
+/** What `asActor` adds to a class. */
+export interface ActorClass<T extends Constructor> {
+  /** Creates an actor on this node. Named `<Type>_<8 hex digits>` unless `options({ name })` says otherwise. */
+  local(system: ActorSystem, ...args: Arguments<T>): Promise<ActorProxy<Instance<T>>>
+  /** Creates an actor on another member that hosts this class; alone: here, with a `warning` event. */
+  remote(system: ActorSystem, ...args: Arguments<T>): Promise<ActorProxy<Instance<T>>>
+  /** A proxy for a public actor of this class, waiting for the name to appear. */
+  resolve(system: ActorSystem, name: string, options?: ResolveOptions): Promise<ActorProxy<Instance<T>>>
+  /** `local` and `remote` with a name, public or not, on a given node. */
+  options(options: CreateOptions): Pick<ActorClass<T>, 'local' | 'remote'>
+}
+
+export interface AsActorOptions {
+  /** The name under which other nodes know the class; minifiers rename classes, not this. Default: the class's name. */
+  readonly type?: string
+}
+
+// The one piece of global state: classes by type name, so that a node can be asked to create one.
+const registry = /* @__PURE__ */ new Map<string, Constructor>()
+const typeNames = /* @__PURE__ */ new WeakMap<object, string>()
+
+/** The class registered under a type name. */
+export function registeredClass(type: string): (new (...args: never[]) => object) | undefined {
+  return registry.get(type)
+}
+
+/** The type name of a class, its own or inherited from an `asActor` class; undefined if it has none. */
+export function typeNameOf(Class: unknown): string | undefined {
+  if (typeof Class !== 'function') return undefined
+  const type = typeNames.get(Class)
+  return type ?? (toActor in (Class.prototype ?? {}) ? Class.name : undefined)
+}
+
+/**
+ * Makes a class usable as an actor: `asActor(class Counter { … })`, `asActor({ type: 'Counter' })(class { … })`, or
+ * `@asActor class Counter { … }` where the compiler lowers standard decorators.
+ *
+ * Registering a second class under a type name replaces the first, as reloading a module does.
+ *
+ * @throws ConfigError for something that is no class, or has no name
+ */
+export function asActor<T extends Constructor>(Class: T, context?: ClassDecoratorContext): T & ActorClass<T>
+export function asActor(
+  options: AsActorOptions,
+): <T extends Constructor>(Class: T, context?: ClassDecoratorContext) => T & ActorClass<T>
+export function asActor(classOrOptions: Constructor | AsActorOptions, context?: ClassDecoratorContext): unknown {
+  if (typeof classOrOptions === 'function') return register(classOrOptions, context?.name || classOrOptions.name)
+  return (Class: Constructor, decorated?: ClassDecoratorContext) =>
+    register(Class, classOrOptions.type ?? (decorated?.name || Class.name))
+}
+
+function register(Class: unknown, type: string): Constructor {
+  if (typeof Class !== 'function' || typeof Class.prototype !== 'object')
+    throw new ConfigError(`expected a class, got ${describe(Class)}`)
+  if (!type) throw new ConfigError('expected a class with a name, got an anonymous one: use asActor({ type: … })')
+  const constructor = Class as Constructor
+  registry.set(type, constructor)
+  typeNames.set(constructor, type)
+  Object.defineProperty(constructor.prototype, toActor, {
+    value(this: object) {
+      return new ClassActor(this)
+    },
+    configurable: true,
+  })
+  const statics: Statics & ThisType<Constructor> = {
+    local(system, ...args) {
+      return createLocal(this, system, args, {})
+    },
+    remote(system, ...args) {
+      return createRemote(this, system, args, {})
+    },
+    async resolve(system, name, options) {
+      return (await system.resolve(name, options)).asType(this)
+    },
+    options(options) {
+      return {
+        local: (system, ...args) => createLocal(this, system, args, options),
+        remote: (system, ...args) => createRemote(this, system, args, options),
+      }
+    },
+  }
+  for (const [name, value] of Object.entries(statics)) {
+    Object.defineProperty(constructor, name, { value, writable: true, configurable: true })
+  }
+  return constructor
+}
+
+/** {@link ActorClass} for a class whose type is not known here. */
+interface Statics {
+  local(system: ActorSystem, ...args: unknown[]): Promise<object>
+  remote(system: ActorSystem, ...args: unknown[]): Promise<object>
+  resolve(system: ActorSystem, name: string, options?: ResolveOptions): Promise<object>
+  options(options: CreateOptions): Pick<Statics, 'local' | 'remote'>
+}
+
+async function createLocal(
+  Class: Constructor,
+  system: ActorSystem,
+  args: readonly unknown[],
+  options: CreateOptions,
+): Promise<ActorProxy<object>> {
+  if (options.node !== undefined && options.node !== system.nodeId) return createRemote(Class, system, args, options)
+  const { name, ...spawnOptions } = options
+  const factory = (): ActorSource => new (Class as new (...args: readonly unknown[]) => ActorSource)(...args)
+  const ref = await system.spawn(factory, name ?? autoName(Class), spawnOptions as SpawnOptions)
+  return ref.asType(Class)
+}
+
+async function createRemote(
+  Class: Constructor,
+  system: ActorSystem,
+  args: readonly unknown[],
+  options: CreateOptions,
+): Promise<ActorProxy<object>> {
+  const type = typeNameOf(Class)
+  if (type === undefined) throw new ConfigError(`expected an asActor class, got ${describe(Class)}`)
+  const ref = await system.createRemote(type, args, { ...options, name: options.name ?? autoName(Class) })
+  return ref.asType(Class)
+}
+
+function autoName(Class: Constructor): string {
+  return `${typeNameOf(Class) ?? Class.name}_${shortHex()}`
+}

@@ -1,0 +1,72 @@
+/** An actor around an instance of a user's class: calls become method calls, and their outcome the reply. */
+import type { ActorLike, StopReason } from '../actor/actor.ts'
+import type { ActorContext } from '../actor/actor-context.ts'
+import { describe, NoSuchMethodError, PulsingUnsupportedError } from '../base/errors.ts'
+import type { Message } from '../message/message.ts'
+import { parseCall } from './call.ts'
+import { findMethod, noSuchMethod } from './method-guard.ts'
+
+const contexts = /* @__PURE__ */ new WeakMap<object, ActorContext>()
+
+/** The context of the message an instance of an `asActor` class is handling, or last handled. */
+export function contextOf(instance: object): ActorContext {
+  const context = contexts.get(instance)
+  if (!context)
+    throw new PulsingUnsupportedError(
+      `expected an instance that runs as an actor, got ${describe(instance)}, which does not`,
+    )
+  return context
+}
+
+interface Hooks {
+  onStart?(ctx: ActorContext): void | Promise<void>
+  onStop?(ctx: ActorContext, reason: StopReason): void | Promise<void>
+  metadata?(): Record<string, string>
+  receive?(msg: Message, ctx: ActorContext): unknown
+}
+
+export class ClassActor implements ActorLike {
+  readonly #instance: object & Hooks
+  readonly #methods = new Map<string, (...args: unknown[]) => unknown>()
+
+  constructor(instance: object) {
+    this.#instance = instance
+  }
+
+  receive(msg: Message, ctx: ActorContext): unknown {
+    contexts.set(this.#instance, ctx)
+    const call = parseCall(msg)
+    if (!call) {
+      if (this.#instance.receive) return this.#instance.receive(msg, ctx)
+      throw new NoSuchMethodError(
+        `expected a method call for ${this.#instance.constructor.name}, got a message of type ${describe(msg.msgType)}`,
+        { address: String(ctx.self) },
+      )
+    }
+    const [name, args] = call
+    return this.#method(name, ctx).apply(this.#instance, args as unknown[])
+  }
+
+  async onStart(ctx: ActorContext): Promise<void> {
+    contexts.set(this.#instance, ctx)
+    await this.#instance.onStart?.(ctx)
+  }
+
+  async onStop(ctx: ActorContext, reason: StopReason): Promise<void> {
+    await this.#instance.onStop?.(ctx, reason)
+  }
+
+  metadata(): Record<string, string> {
+    return { class: this.#instance.constructor.name, ...this.#instance.metadata?.() }
+  }
+
+  #method(name: string, ctx: ActorContext): (...args: unknown[]) => unknown {
+    let method = this.#methods.get(name)
+    if (method === undefined) {
+      method = findMethod(Object.getPrototypeOf(this.#instance), name)
+      if (!method) throw noSuchMethod(this.#instance.constructor.name, name, String(ctx.self))
+      this.#methods.set(name, method)
+    }
+    return method
+  }
+}

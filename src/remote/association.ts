@@ -1,0 +1,365 @@
+/**
+ * A pair of nodes, end to end, above links and relays: numbers what it sends, puts what it receives in order, and owns
+ * every ask and stream between the two. When it cannot go on it is reset: everything pending settles with a typed error,
+ * and nothing of the old session is delivered afterwards.
+ */
+import type { ActorRef, Delivery } from '../actor/actor-ref.ts'
+import type { ActorRuntime } from '../actor/actor-runtime.ts'
+import { Tell } from '../actor/envelope.ts'
+import { SETTLED } from '../base/deferred.ts'
+import type { PulsingError } from '../base/errors.ts'
+import { ActorStoppedError, OverloadedError, SessionResetError, toActorError, UnreachableError } from '../base/errors.ts'
+import type { Timer } from '../base/clock.ts'
+import type { Attachments } from '../link/connection.ts'
+import type { Link } from '../link/link.ts'
+import type { Message } from '../message/message.ts'
+import { decodeError, encodeError } from '../wire/error-codec.ts'
+import { Frame, FRAME, MAX_HOPS } from '../wire/frame.ts'
+import type { Body } from './payload.ts'
+import { decodeMessage, encodeBody } from './payload.ts'
+import { InboundAsk, PendingAsk } from './remote-ask.ts'
+import { toRemoteReply, fromRemoteReply } from './reply.ts'
+import { Sequence } from './sequence.ts'
+import { StreamTable } from './stream-table.ts'
+
+/** How long a gap in what comes from a peer may stay open, in milliseconds, before the session is given up. */
+export const GAP_TIMEOUT_MS = 5_000
+/** Messages of one peer that may wait outside full mailboxes. */
+export const MAX_WAITING_MESSAGES = 4096
+
+/** What associations need of their node. */
+export interface AssociationOwner {
+  readonly runtime: ActorRuntime
+  readonly maxMessageBytes: number
+  /** The link on the way to a node, if there is a way. */
+  linkTo(nodeId: string): Link | undefined
+  refTo(nodeId: string, actorId: string, name: string | undefined): ActorRef
+  /** A number higher than any given out before. */
+  nextSession(): number
+  /** A message was sent on behalf of this node: for whoever decides about direct connections. */
+  sent(nodeId: string, bytes: number): void
+  /** A signal of a transport negotiation came from a node. */
+  signalled(nodeId: string, payload: Uint8Array): void
+}
+
+export class Association {
+  readonly nodeId: string
+  readonly #owner: AssociationOwner
+  readonly #runtime: ActorRuntime
+  readonly #sequence = new Sequence<Frame>()
+  readonly #out = new Frame()
+  readonly #asks = new Map<number, PendingAsk>()
+  readonly #handling = new Map<number, InboundAsk>()
+  readonly #streams: StreamTable
+  #session: number
+  #nextSeq = 1
+  #nextAsk = 1
+  #waiting = 0
+  #gapTimer: Timer | undefined
+
+  constructor(nodeId: string, owner: AssociationOwner) {
+    this.nodeId = nodeId
+    this.#owner = owner
+    this.#runtime = owner.runtime
+    this.#session = owner.nextSession()
+    this.#streams = new StreamTable({
+      maxMessageBytes: owner.maxMessageBytes,
+      refTo: (node, actor, name) => owner.refTo(node, actor, name),
+      send: (kind, id, fill) => this.#send(kind, fill ? (frame) => fill(Object.assign(frame, { id })) : (frame) => void (frame.id = id)),
+      sendBody: (id, body) => this.#send(FRAME.item, (frame) => fillBody(Object.assign(frame, { id }), body), body.attachments),
+      whenWritable: () => {
+        const link = owner.linkTo(nodeId)
+        return link?.isBlocked ? link.whenWritable() : undefined
+      },
+    })
+  }
+
+  /** Whether nothing is pending: the association can be forgotten. */
+  get isIdle(): boolean {
+    return this.#asks.size === 0 && this.#handling.size === 0 && this.#streams.size === 0
+  }
+
+  /** Asks and streams between the two nodes that are not over. */
+  get pending(): { readonly asks: number; readonly handling: number; readonly streams: number } {
+    return { asks: this.#asks.size, handling: this.#handling.size, streams: this.#streams.size }
+  }
+
+  tell(actorId: string, message: Message, delivery: Delivery | undefined): Promise<void> {
+    const link = this.#owner.linkTo(this.nodeId)
+    if (!link) return this.#tellFailed(message, this.#unreachable())
+    let body: Body
+    try {
+      body = encodeBody(message, true, this.#streams, link.transfers ? delivery?.transfer : undefined)
+    } catch (error) {
+      return this.#tellFailed(message, toActorError(error))
+    }
+    const isRoom = this.#send(
+      FRAME.tell,
+      (frame) => {
+        frame.actor = actorId
+        frame.sender = this.#senderId(delivery)
+        fillBody(frame, body)
+      },
+      body.attachments,
+    )
+    this.#started(body)
+    return isRoom ? SETTLED : link.whenWritable()
+  }
+
+  ask(actorId: string, message: Message, asksPlain: boolean, delivery: Delivery | undefined, address: string): Promise<unknown> {
+    let body: Body
+    let timeoutMs: number
+    try {
+      delivery?.signal?.throwIfAborted()
+      const link = this.#owner.linkTo(this.nodeId)
+      if (!link) throw this.#unreachable()
+      timeoutMs = this.#runtime.timeoutOf(delivery ?? {})
+      body = encodeBody(message, asksPlain, this.#streams, link.transfers ? delivery?.transfer : undefined)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const ask = new PendingAsk(this.#nextAsk++, asksPlain, address, this.#giveUp)
+    this.#asks.set(ask.id, ask)
+    ask.wait(this.#runtime.deadlines, timeoutMs, delivery?.signal)
+    this.#send(
+      FRAME.ask,
+      (frame) => {
+        frame.id = ask.id
+        frame.actor = actorId
+        frame.sender = this.#senderId(delivery)
+        frame.timeout = timeoutMs === Infinity ? 0 : Math.max(1, Math.round(timeoutMs))
+        fillBody(frame, body)
+      },
+      body.attachments,
+    )
+    this.#started(body)
+    return ask.promise
+  }
+
+  /** Sends a signal of a transport negotiation. */
+  signal(payload: Uint8Array): void {
+    this.#send(FRAME.signal, (frame) => void (frame.payload = payload))
+  }
+
+  /** A routed frame from the peer. Valid only during the call. @throws ProtocolError */
+  receive(frame: Frame): void {
+    switch (this.#sequence.arrive(frame.session, frame.seq)) {
+      case 'deliver':
+        this.#deliver(frame)
+        if (this.#sequence.held > 0) this.#deliverHeld()
+        break
+      case 'hold':
+        this.#sequence.hold(frame.seq, frame.clone())
+        this.#gapTimer ??= this.#runtime.clock.setTimer(
+          () => this.reset(new SessionResetError(`frames from ${this.nodeId} were lost`)),
+          GAP_TIMEOUT_MS,
+        )
+        break
+      case 'new-session':
+        this.reset(new SessionResetError(`node ${this.nodeId} began a new session`))
+        this.receive(frame)
+        break
+      case 'stale':
+        if (frame.kind !== FRAME.reset) this.#send(FRAME.reset, () => undefined)
+        break
+      case 'overflow':
+        this.reset(new SessionResetError(`frames from ${this.nodeId} were lost`))
+        break
+      default:
+    }
+  }
+
+  /** Ends the session: everything pending settles, nothing of it arrives any more. The next message begins a new one. */
+  reset(error: PulsingError): void {
+    this.#gapTimer?.cancel()
+    this.#gapTimer = undefined
+    this.#sequence.reset()
+    this.#session = this.#owner.nextSession()
+    this.#nextSeq = 1
+    const asks = [...this.#asks.values()]
+    const handling = [...this.#handling.values()]
+    this.#asks.clear()
+    this.#handling.clear()
+    for (const ask of asks) ask.reject(error)
+    for (const ask of handling) ask.cancel(error)
+    this.#streams.reset(error)
+  }
+
+  #deliverHeld(): void {
+    for (let frame = this.#sequence.release(); frame !== undefined; frame = this.#sequence.release()) this.#deliver(frame)
+    if (this.#sequence.held > 0) return
+    this.#gapTimer?.cancel()
+    this.#gapTimer = undefined
+  }
+
+  #deliver(frame: Frame): void {
+    switch (frame.kind) {
+      case FRAME.ask:
+        this.#receiveAsk(frame)
+        break
+      case FRAME.tell:
+        this.#receiveTell(frame)
+        break
+      case FRAME.reply:
+      case FRAME.fail:
+        this.#receiveOutcome(frame)
+        break
+      case FRAME.cancel:
+        this.#handling.get(frame.id)?.cancel(new UnreachableError('the caller gave up'))
+        this.#handling.delete(frame.id)
+        break
+      case FRAME.signal:
+        this.#owner.signalled(this.nodeId, frame.payload.slice())
+        break
+      case FRAME.reset:
+        break
+      default:
+        this.#streams.receive(frame)
+    }
+  }
+
+  #receiveAsk(frame: Frame): void {
+    const ask = new InboundAsk(frame.id, decodeMessage(frame, this.#streams), this.#senderRef(frame), this)
+    if (frame.timeout > 0) ask.deadline = this.#runtime.clock.now() + frame.timeout
+    const cell = this.#runtime.byId(frame.actor)
+    this.#handling.set(ask.id, ask)
+    if (!cell) ask.fail(new ActorStoppedError('expected a running actor, got an id no actor of this node has', { address: `actor://${this.#runtime.nodeId}/${frame.actor}` }))
+    else if (this.#waiting >= MAX_WAITING_MESSAGES) ask.fail(this.#overloaded())
+    else this.#track(cell.accept(ask))
+  }
+
+  #receiveTell(frame: Frame): void {
+    const message = decodeMessage(frame, this.#streams)
+    const cell = this.#runtime.byId(frame.actor)
+    if (cell && this.#waiting < MAX_WAITING_MESSAGES) {
+      this.#track(cell.accept(new Tell(message, this.#senderRef(frame))))
+      return
+    }
+    if (message.isStream) void message.streamReader().cancel()
+    this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, message.msgType, cell ? 'overloaded' : 'actor_stopped')
+  }
+
+  #track(accepted: Promise<void>): void {
+    if (accepted === SETTLED) return
+    this.#waiting++
+    const done = (): void => void this.#waiting--
+    accepted.then(done, done)
+  }
+
+  #receiveOutcome(frame: Frame): void {
+    const ask = this.#asks.get(frame.id)
+    if (!ask) {
+      // Nobody waits any more; a stream in the reply is refused, so that its producer stops.
+      if (frame.kind === FRAME.reply && frame.stream !== 0) this.#streams.receiveStream(frame.stream, frame.window).cancel()
+      return
+    }
+    this.#asks.delete(frame.id)
+    if (frame.kind === FRAME.fail) {
+      ask.reject(decodeError(frame.payload, `actor://${this.nodeId}`))
+      return
+    }
+    try {
+      ask.resolve(fromRemoteReply(frame, ask.isPlain, this.#streams))
+    } catch (error) {
+      ask.reject(error)
+    }
+  }
+
+  /** @internal the outcome of an ask handled here */
+  reply(ask: InboundAsk, result: unknown): void {
+    if (this.#handling.get(ask.id) !== ask) return
+    this.#handling.delete(ask.id)
+    let body: Body
+    let asksPlain = true
+    try {
+      const reply = toRemoteReply(result, () => ask.cancel(undefined))
+      asksPlain = reply.isPlain
+      body = encodeBody(reply.message, asksPlain, this.#streams, undefined)
+    } catch (error) {
+      this.#sendFailure(ask.id, error)
+      return
+    }
+    this.#send(
+      FRAME.reply,
+      (frame) => {
+        frame.id = ask.id
+        fillBody(frame, body)
+      },
+      body.attachments,
+    )
+    this.#started(body)
+  }
+
+  /** @internal */
+  refuse(ask: InboundAsk, error: unknown): void {
+    if (this.#handling.get(ask.id) !== ask) return
+    this.#handling.delete(ask.id)
+    this.#sendFailure(ask.id, error)
+  }
+
+  #sendFailure(id: number, error: unknown): void {
+    const payload = encodeError(error)
+    this.#send(FRAME.fail, (frame) => {
+      frame.id = id
+      frame.payload = payload
+    })
+  }
+
+  readonly #giveUp = (ask: PendingAsk): void => {
+    if (this.#asks.delete(ask.id)) this.#send(FRAME.cancel, (frame) => void (frame.id = ask.id))
+  }
+
+  /** Streams begin once the message that names them is on its way. */
+  #started(body: Body): void {
+    this.#streams.start()
+    this.#owner.sent(this.nodeId, body.payload.byteLength)
+  }
+
+  #send(kind: number, fill: (frame: Frame) => void, attachments?: Attachments): boolean {
+    const link = this.#owner.linkTo(this.nodeId)
+    if (!link) return true
+    const frame = this.#out
+    const isNeighbour = link.nodeId === this.nodeId
+    frame.kind = kind
+    frame.hops = isNeighbour ? 0 : MAX_HOPS
+    frame.to = isNeighbour ? '' : this.nodeId
+    frame.from = isNeighbour ? '' : this.#runtime.nodeId
+    frame.session = this.#session
+    frame.seq = this.#nextSeq++
+    fill(frame)
+    return link.send(frame, attachments)
+  }
+
+  #senderId(delivery: Delivery | undefined): string {
+    const sender = delivery?.sender
+    return sender?.isLocal ? sender.id : ''
+  }
+
+  #senderRef(frame: Frame): ActorRef | undefined {
+    return frame.sender === '' ? undefined : this.#owner.refTo(this.nodeId, frame.sender, undefined)
+  }
+
+  #tellFailed(message: Message, error: PulsingError): Promise<void> {
+    this.#runtime.deadLetter(`actor://${this.nodeId}`, message.msgType, error.code)
+    const failed = Promise.reject(error)
+    // Who does not await a tell is not told; the dead letter is counted all the same.
+    failed.catch(() => undefined)
+    return failed
+  }
+
+  #unreachable(): UnreachableError {
+    return new UnreachableError(`expected a way to node ${this.nodeId}, got none`, { outcome: 'not-sent', address: `actor://${this.nodeId}` })
+  }
+
+  #overloaded(): OverloadedError {
+    return new OverloadedError(`expected at most ${MAX_WAITING_MESSAGES} messages of one node waiting for full mailboxes, got more`)
+  }
+}
+
+function fillBody(frame: Frame, body: Body): void {
+  frame.flags = body.flags
+  frame.type = body.type
+  frame.stream = body.stream
+  frame.window = body.window
+  frame.payload = body.payload
+}

@@ -1,0 +1,63 @@
+/**
+ * The consumer's end of a stream that comes from another node. Says how much was consumed, in totals, so that a repeated
+ * or overtaken grant changes nothing.
+ */
+import { ProtocolError } from '../base/errors.ts'
+import { Fifo } from '../base/fifo.ts'
+import { StreamChannel } from '../stream/stream-channel.ts'
+
+/** What the stream needs of its association. */
+export interface ConsumerLine {
+  /** Tells the producer the totals consumed so far: now, or with others at the end of the turn. */
+  grant(stream: InboundStream, isUrgent: boolean): void
+  /** Tells the producer that the consumer is gone. */
+  stop(stream: InboundStream): void
+}
+
+export class InboundStream {
+  readonly id: number
+  readonly channel: StreamChannel
+  /** Totals consumed. */
+  items = 0
+  bytes = 0
+  /** Whether a grant is due at the end of the turn. */
+  isGrantDue = false
+  readonly #sizes = new Fifo<number>()
+  readonly #line: ConsumerLine
+  #granted = 0
+
+  constructor(id: number, window: number, line: ConsumerLine) {
+    this.id = id
+    this.#line = line
+    this.channel = new StreamChannel(window)
+    this.channel.onAcknowledge = (count) => this.#consumed(count)
+    this.channel.onCancel = () => line.stop(this)
+  }
+
+  /** @throws ProtocolError when the producer sent more than it was granted */
+  receive(item: unknown, size: number): void {
+    if (this.channel.unread >= this.channel.window) {
+      throw new ProtocolError(`expected at most ${this.channel.window} unread items in stream ${this.id}, got more`)
+    }
+    this.#sizes.push(size)
+    this.channel.push(item)
+  }
+
+  end(error: unknown): void {
+    void this.channel.end(error === undefined ? undefined : { error })
+  }
+
+  /** The totals were sent. */
+  granted(): void {
+    this.#granted = this.items
+    this.isGrantDue = false
+  }
+
+  #consumed(count: number): void {
+    for (let i = 0; i < count; i++) this.bytes += this.#sizes.shift() ?? 0
+    this.items += count
+    if (!this.channel.isOpen) return
+    const isUrgent = (this.items - this.#granted) * 2 >= this.channel.window
+    if (isUrgent || !this.isGrantDue) this.#line.grant(this, isUrgent)
+  }
+}

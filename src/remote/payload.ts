@@ -1,0 +1,192 @@
+/**
+ * Messages to frame fields and back, for one pair of nodes: refs become addresses, streams become stream ids of the
+ * association, transferred objects become attachments where the link takes them.
+ */
+import type { ActorRef } from '../actor/actor-ref.ts'
+import { REF_TAG } from '../actor/actor-ref.ts'
+import { EMPTY_BYTES, ownBytes } from '../base/bytes.ts'
+import { decodeCbor, encodeCborView, lower, Tag } from '../base/cbor.ts'
+import { describe, NotSerialisableError, ProtocolError } from '../base/errors.ts'
+import { isId } from '../base/ids.ts'
+import type { Attachments } from '../link/connection.ts'
+import type { Format } from '../message/message.ts'
+import { FORMAT, Message } from '../message/message.ts'
+import type { PayloadCodec } from '../message/payload-codec.ts'
+import { isStreamLike, toSource } from '../stream/iterable-source.ts'
+import { StreamReader } from '../stream/stream-reader.ts'
+import type { StreamSource } from '../stream/stream-source.ts'
+import type { Frame } from '../wire/frame.ts'
+import { FLAG } from '../wire/frame.ts'
+
+/** CBOR tags of a stream, `[id, window]`, and of an attachment, its index. */
+export const STREAM_TAG = 0x5076
+export const ATTACHMENT_TAG = 0x5077
+
+/** What a payload needs of the association it travels in. */
+export interface PayloadOwner {
+  /** Begins to send a stream; its id and window. */
+  openStream(source: StreamSource | Promise<StreamSource>): { readonly id: number; readonly window: number }
+  /** Takes back a stream whose message will not be sent. */
+  dropStream(id: number): void
+  /** The reader of a stream the other side sends. */
+  receiveStream(id: number, window: number): StreamSource
+  refTo(nodeId: string, actorId: string, name: string | undefined): ActorRef
+  readonly maxMessageBytes: number
+}
+
+/** The fields of a message in a frame. */
+export interface Body {
+  flags: number
+  type: string
+  stream: number
+  window: number
+  /** A view of pooled memory: write it before encoding anything else. */
+  payload: Uint8Array
+  attachments: Attachments | undefined
+}
+
+/**
+ * The fields of `message`.
+ *
+ * @param transfer objects to hand over instead of copying; only with `transfers`
+ * @throws NotSerialisableError when something in it cannot travel, or it is too large; nothing was sent then
+ */
+export function encodeBody(message: Message, isPlain: boolean, owner: PayloadOwner, transfer: readonly object[] | undefined): Body {
+  if (message.isStream) {
+    const { id, window } = owner.openStream(message.handOver().streamReader().detach())
+    return { flags: isPlain ? FLAG.plain : 0, type: message.msgType, stream: id, window, payload: EMPTY_BYTES, attachments: undefined }
+  }
+  if (!message.isObject) return checked({ flags: message.format, type: message.msgType, stream: 0, window: 0, payload: message.payload, attachments: undefined }, owner)
+  const value = message.toObject()
+  return checked(encodeValue(value, isPlain, message.msgType, owner, transfer), owner)
+}
+
+/** The fields of a plain value, or of an item of a stream. */
+export function encodeValue(value: unknown, isPlain: boolean, type: string, owner: PayloadOwner, transfer: readonly object[] | undefined): Body {
+  if (isPlain && value instanceof Uint8Array && transfer === undefined) {
+    return { flags: FLAG.plain | FORMAT.raw, type, stream: 0, window: 0, payload: value, attachments: undefined }
+  }
+  const streams: number[] = []
+  const values: object[] = []
+  try {
+    const lowered = lower(value, {
+      lower(object) {
+        if (transfer?.includes(object)) return new Tag(values.push(object) - 1, ATTACHMENT_TAG)
+        if (!isStreamLike(object)) return undefined
+        const { id, window } = owner.openStream(toSource(object))
+        streams.push(id)
+        return new Tag([id, window], STREAM_TAG)
+      },
+    })
+    const payload = encodeCborView(lowered)
+    const flags = (isPlain ? FLAG.plain : 0) | FORMAT.cbor | (values.length << FLAG.attachmentShift)
+    return { flags, type, stream: 0, window: 0, payload, attachments: values.length > 0 ? { values, transfer: values } : undefined }
+  } catch (error) {
+    for (const id of streams) owner.dropStream(id)
+    if (error instanceof NotSerialisableError) throw error
+    throw new NotSerialisableError(`expected a value CBOR can hold, got ${describe(value)}`, { cause: error })
+  }
+}
+
+function checked(body: Body, owner: PayloadOwner): Body {
+  if (body.payload.byteLength <= owner.maxMessageBytes) return body
+  throw new NotSerialisableError(`expected a message of at most ${owner.maxMessageBytes} bytes, got ${body.payload.byteLength}: send it as a stream`)
+}
+
+/** Whether a frame's message was a plain value to its sender. */
+export function isPlain(frame: Frame): boolean {
+  return (frame.flags & FLAG.plain) !== 0
+}
+
+/** The message of a frame; its payload is copied out of the batch. */
+export function decodeMessage(frame: Frame, owner: PayloadOwner): Message {
+  if (frame.stream !== 0) return Message.stream(frame.type, owner.receiveStream(frame.stream, frame.window))
+  const format = formatOf(frame)
+  const payload = ownBytes(frame.payload)
+  if (isPlain(frame) && format === FORMAT.raw) return Message.fromObject(frame.type, payload)
+  const codec = codecFor(owner, frame.attachments)
+  // A stream must be known before its items come, hence now; everything else is decoded by whoever reads it.
+  if (format === FORMAT.cbor && mentionsStream(payload)) return Message.fromObject(frame.type, codec.decode(payload))
+  return Message.received(frame.type, format, payload, codec)
+}
+
+function mentionsStream(payload: Uint8Array): boolean {
+  for (let at = payload.indexOf(0xd9); at !== -1; at = payload.indexOf(0xd9, at + 1)) {
+    if (payload[at + 1] === STREAM_TAG >> 8 && payload[at + 2] === (STREAM_TAG & 0xff)) return true
+  }
+  return false
+}
+
+/** The value of a frame whose message was plain to its sender; a stream's reader where it was one. */
+export function decodeValue(frame: Frame, owner: PayloadOwner): unknown {
+  if (frame.stream !== 0) return new StreamReader(owner.receiveStream(frame.stream, frame.window))
+  const payload = ownBytes(frame.payload)
+  if (formatOf(frame) === FORMAT.raw) return payload
+  return codecFor(owner, frame.attachments).decode(payload)
+}
+
+function formatOf(frame: Frame): Format {
+  const format = frame.flags & FLAG.formatMask
+  if (format > FORMAT.cbor) throw new ProtocolError(`expected a payload format from 0 to ${FORMAT.cbor}, got ${format}`)
+  return format as Format
+}
+
+function codecFor(owner: PayloadOwner, attachments: readonly unknown[] | undefined): PayloadCodec {
+  return {
+    encode: (value) => encodeCborView(lower(value)).slice(),
+    decode: (payload) => {
+      let value: unknown
+      try {
+        value = decodeCbor(payload)
+      } catch (cause) {
+        throw new ProtocolError(`expected one CBOR value, got ${payload.byteLength} bytes that are none`, { cause })
+      }
+      // Two-byte tags begin with 0xd9: without that byte there is nothing to translate.
+      return payload.includes(0xd9) ? raise(value, owner, attachments, 0) : value
+    },
+  }
+}
+
+/** Replaces tags by what they stand for, in place: the value was just decoded and belongs to nobody else. */
+function raise(value: unknown, owner: PayloadOwner, attachments: readonly unknown[] | undefined, depth: number): unknown {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
+  if (depth > 128) throw new ProtocolError('expected a value at most 128 levels deep, got a deeper one')
+  const inner = (item: unknown): unknown => raise(item, owner, attachments, depth + 1)
+  if (value instanceof Tag) return raiseTag(value, owner, attachments)
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) value[i] = inner(value[i])
+    return value
+  }
+  if (value instanceof Map) return new Map([...value].map(([key, item]) => [inner(key), inner(item)]))
+  if (value instanceof Set) return new Set([...value].map(inner))
+  const fields = value as Record<string, unknown>
+  if (Object.getPrototypeOf(value) === Object.prototype) {
+    for (const key of Object.keys(fields)) {
+      const item = fields[key]
+      if (typeof item === 'object' && item !== null) fields[key] = inner(item)
+    }
+  }
+  return value
+}
+
+function raiseTag({ tag, value }: Tag, owner: PayloadOwner, attachments: readonly unknown[] | undefined): unknown {
+  const parts: readonly unknown[] = Array.isArray(value) ? value : []
+  switch (tag) {
+    case REF_TAG: {
+      const [nodeId, actorId, name] = parts
+      if (isId(nodeId) && isId(actorId)) return owner.refTo(nodeId, actorId, typeof name === 'string' ? name : undefined)
+      break
+    }
+    case STREAM_TAG: {
+      const [id, window] = parts
+      if (Number.isSafeInteger(id) && Number.isSafeInteger(window)) return new StreamReader(owner.receiveStream(id as number, window as number))
+      break
+    }
+    case ATTACHMENT_TAG:
+      if (Number.isSafeInteger(value) && attachments !== undefined && (value as number) >= 0 && (value as number) < attachments.length) return attachments[value as number]
+      break
+    default:
+      throw new ProtocolError(`expected a tag this version knows, got ${tag}`)
+  }
+  throw new ProtocolError(`expected well-formed contents of tag ${tag}, got ${describe(value)}`)
+}

@@ -1,0 +1,106 @@
+/** This node's associations, one for every node it talks to, and the refs to actors there. */
+import type { ActorRef } from '../actor/actor-ref.ts'
+import { Ref } from '../actor/actor-ref.ts'
+import type { ActorRuntime } from '../actor/actor-runtime.ts'
+import { ActorStoppedError, type PulsingError, ProtocolError } from '../base/errors.ts'
+import type { Link } from '../link/link.ts'
+import type { Frame } from '../wire/frame.ts'
+import type { AssociationOwner } from './association.ts'
+import { Association } from './association.ts'
+import { RemoteRecipient } from './remote-recipient.ts'
+
+/** What associations need to know of the cluster. */
+export interface Routes {
+  linkTo(nodeId: string): Link | undefined
+  /** A message of `bytes` bytes was sent to a node. */
+  sent(nodeId: string, bytes: number): void
+  /** A signal of a transport negotiation came from a node. */
+  signalled(nodeId: string, payload: Uint8Array): void
+}
+
+export class Peers implements AssociationOwner {
+  readonly runtime: ActorRuntime
+  readonly maxMessageBytes: number
+  readonly #routes: Routes
+  readonly #associations = new Map<string, Association>()
+  #sessions = 0
+
+  constructor(runtime: ActorRuntime, routes: Routes, maxMessageBytes: number) {
+    this.runtime = runtime
+    this.#routes = routes
+    this.maxMessageBytes = maxMessageBytes
+  }
+
+  /** The association with a node, begun if need be. */
+  readonly associate = (nodeId: string): Association => {
+    let association = this.#associations.get(nodeId)
+    if (!association) this.#associations.set(nodeId, (association = new Association(nodeId, this)))
+    return association
+  }
+
+  associations(): IterableIterator<Association> {
+    return this.#associations.values()
+  }
+
+  /** A ref to an actor, here or on another node. */
+  refTo(nodeId: string, actorId: string, name: string | undefined): ActorRef {
+    if (nodeId !== this.runtime.nodeId) {
+      return new Ref(new RemoteRecipient(nodeId, actorId, name, this.associate), this.runtime.proxies)
+    }
+    const cell = this.runtime.byId(actorId)
+    return cell ? cell.ref : new Ref(new StoppedRecipient(nodeId, actorId, name, this.runtime), this.runtime.proxies)
+  }
+
+  linkTo(nodeId: string): Link | undefined {
+    return this.#routes.linkTo(nodeId)
+  }
+
+  sent(nodeId: string, bytes: number): void {
+    this.#routes.sent(nodeId, bytes)
+  }
+
+  signalled(nodeId: string, payload: Uint8Array): void {
+    this.#routes.signalled(nodeId, payload)
+  }
+
+  nextSession(): number {
+    return ++this.#sessions
+  }
+
+  /** A routed frame for this node, from `nodeId`. @throws ProtocolError */
+  receive(nodeId: string, frame: Frame): void {
+    if (nodeId === this.runtime.nodeId) throw new ProtocolError('expected a frame from another node, got one from this node')
+    this.associate(nodeId).receive(frame)
+  }
+
+  /** A node cannot be reached any more: what is pending with it fails. */
+  lost(nodeId: string, error: PulsingError): void {
+    this.#associations.get(nodeId)?.reset(error)
+  }
+
+  /** Ends all associations. */
+  close(error: PulsingError): void {
+    for (const association of this.#associations.values()) association.reset(error)
+  }
+}
+
+/** Behind a ref to an actor of this node that is gone: everything sent to it is a dead letter. */
+class StoppedRecipient extends RemoteRecipient {
+  readonly #runtime: ActorRuntime
+
+  constructor(nodeId: string, id: string, name: string | undefined, runtime: ActorRuntime) {
+    super(nodeId, id, name, () => {
+      throw new ActorStoppedError('expected a running actor, got one that has stopped')
+    })
+    this.#runtime = runtime
+  }
+
+  override tell(): Promise<void> {
+    this.#runtime.deadLetter(this.toString(), '', 'actor_stopped')
+    return Promise.resolve()
+  }
+
+  override ask(): Promise<unknown> {
+    return Promise.reject(new ActorStoppedError('expected a running actor, got one that has stopped', { address: this.toString() }))
+  }
+}

@@ -1,0 +1,104 @@
+/** The two ends of an ask between nodes: the caller's wait here, and the envelope in the mailbox there. */
+import type { ActorRef } from '../actor/actor-ref.ts'
+import { Envelope } from '../actor/envelope.ts'
+import type { DeadlineQueue, Deadlines, Waiting } from '../base/deadlines.ts'
+import { PulsingTimeoutError } from '../base/errors.ts'
+import type { Message } from '../message/message.ts'
+
+/** An ask that waits for its reply from another node. Settles exactly once. */
+export class PendingAsk implements Waiting {
+  previousWaiting: Waiting | undefined = undefined
+  nextWaiting: Waiting | undefined = undefined
+  deadlineAt = 0
+  queue: DeadlineQueue | undefined = undefined
+
+  readonly id: number
+  readonly isPlain: boolean
+  readonly promise: Promise<unknown>
+  readonly #address: string
+  readonly #giveUp: (ask: PendingAsk) => void
+  #resolve!: (reply: unknown) => void
+  #reject!: (error: unknown) => void
+  #signal: AbortSignal | undefined = undefined
+  #timeoutMs = 0
+
+  /** @param giveUp called when the caller stops waiting: the other side may stop working */
+  constructor(id: number, isPlain: boolean, address: string, giveUp: (ask: PendingAsk) => void) {
+    this.id = id
+    this.isPlain = isPlain
+    this.#address = address
+    this.#giveUp = giveUp
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  wait(deadlines: Deadlines, timeoutMs: number, signal: AbortSignal | undefined): void {
+    this.#timeoutMs = timeoutMs
+    deadlines.add(this, timeoutMs)
+    if (!signal) return
+    this.#signal = signal
+    signal.addEventListener('abort', this.#onAbort)
+  }
+
+  resolve(reply: unknown): void {
+    this.#settle()
+    this.#resolve(reply)
+  }
+
+  reject(error: unknown): void {
+    this.#settle()
+    this.#reject(error)
+  }
+
+  expired(): void {
+    this.#giveUp(this)
+    this.reject(new PulsingTimeoutError('ask', this.#timeoutMs, { address: this.#address }))
+  }
+
+  readonly #onAbort = (): void => {
+    this.#giveUp(this)
+    this.reject(this.#signal?.reason)
+  }
+
+  #settle(): void {
+    this.queue?.remove(this)
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+  }
+}
+
+/** Where the outcome of an ask from another node goes. */
+export interface ReplyLine {
+  reply(ask: InboundAsk, result: unknown): void
+  refuse(ask: InboundAsk, error: unknown): void
+}
+
+/** An ask from another node, in a mailbox here. */
+export class InboundAsk extends Envelope {
+  readonly id: number
+  readonly #line: ReplyLine
+  #isSettled = false
+
+  constructor(id: number, message: Message, sender: ActorRef | undefined, line: ReplyLine) {
+    super(message, sender)
+    this.id = id
+    this.#line = line
+  }
+
+  override get isAsk(): boolean {
+    return true
+  }
+
+  succeed(result: unknown): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    this.#line.reply(this, result)
+  }
+
+  fail(error: unknown): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    this.#line.refuse(this, error)
+  }
+}

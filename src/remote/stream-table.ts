@@ -1,0 +1,191 @@
+/** All streams between two nodes, in both directions, by id. Ids are the producer's and only grow. */
+import type { ActorRef } from '../actor/actor-ref.ts'
+import type { PulsingError } from '../base/errors.ts'
+import { ProtocolError } from '../base/errors.ts'
+import { EMPTY_BYTES } from '../base/bytes.ts'
+import { macrotask } from '../base/macrotask.ts'
+import { Message } from '../message/message.ts'
+import { MAX_BUFFER_SIZE } from '../message/stream-message.ts'
+import { DEFAULT_BUFFER_SIZE } from '../stream/stream-channel.ts'
+import type { StreamSource } from '../stream/stream-source.ts'
+import { decodeError, encodeError } from '../wire/error-codec.ts'
+import type { Frame } from '../wire/frame.ts'
+import { FRAME } from '../wire/frame.ts'
+import type { ConsumerLine } from './inbound-stream.ts'
+import { InboundStream } from './inbound-stream.ts'
+import type { ProducerLine } from './outbound-stream.ts'
+import { OutboundStream } from './outbound-stream.ts'
+import type { Body, PayloadOwner } from './payload.ts'
+import { decodeMessage, decodeValue, encodeBody, encodeValue, isPlain } from './payload.ts'
+
+/** Streams one node may have open towards another. */
+export const MAX_STREAMS = 10_000
+
+/** How streams speak to the other node. */
+export interface StreamLine {
+  readonly maxMessageBytes: number
+  refTo(nodeId: string, actorId: string, name: string | undefined): ActorRef
+  send(kind: number, id: number, fill?: (frame: Frame) => void): void
+  sendBody(id: number, body: Body): void
+  whenWritable(): Promise<void> | undefined
+}
+
+export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
+  readonly #line: StreamLine
+  readonly #outbound = new Map<number, OutboundStream>()
+  readonly #inbound = new Map<number, InboundStream>()
+  readonly #due = new Set<InboundStream>()
+  #unstarted: OutboundStream[] = []
+  #nextId = 1
+
+  constructor(line: StreamLine) {
+    this.#line = line
+  }
+
+  get size(): number {
+    return this.#outbound.size + this.#inbound.size
+  }
+  get maxMessageBytes(): number {
+    return this.#line.maxMessageBytes
+  }
+
+  refTo(nodeId: string, actorId: string, name: string | undefined): ActorRef {
+    return this.#line.refTo(nodeId, actorId, name)
+  }
+
+  openStream(source: StreamSource | Promise<StreamSource>): { readonly id: number; readonly window: number } {
+    const id = this.#nextId++
+    const window = source instanceof Promise ? DEFAULT_BUFFER_SIZE : source.window
+    const stream = new OutboundStream(id, source, window, this)
+    this.#outbound.set(id, stream)
+    this.#unstarted.push(stream)
+    return { id, window }
+  }
+
+  dropStream(id: number): void {
+    const stream = this.#outbound.get(id)
+    this.#outbound.delete(id)
+    this.#unstarted = this.#unstarted.filter((candidate) => candidate !== stream)
+    stream?.cancel(undefined)
+  }
+
+  /** Lets streams opened since the last call begin: the message that names them is on its way. */
+  start(): void {
+    if (this.#unstarted.length === 0) return
+    for (const stream of this.#unstarted.splice(0)) stream.start()
+  }
+
+  receiveStream(id: number, window: number): StreamSource {
+    if (!(id >= 1) || !(window >= 1 && window <= MAX_BUFFER_SIZE)) throw new ProtocolError(`expected a stream id from 1 and a window from 1 to ${MAX_BUFFER_SIZE}, got ${id} and ${window}`)
+    if (this.#inbound.has(id)) throw new ProtocolError(`expected a stream that was not read before, got ${id} again`)
+    if (this.#inbound.size >= MAX_STREAMS) throw new ProtocolError(`expected at most ${MAX_STREAMS} open streams, got more`)
+    const stream = new InboundStream(id, window, this)
+    this.#inbound.set(id, stream)
+    return stream.channel
+  }
+
+  /** A stream frame from the peer. @throws ProtocolError */
+  receive(frame: Frame): void {
+    switch (frame.kind) {
+      case FRAME.item:
+        this.#receiveItem(frame)
+        break
+      case FRAME.end: {
+        const stream = this.#inbound.get(frame.id)
+        this.#forgetInbound(frame.id)
+        stream?.end(frame.payload.byteLength === 0 ? undefined : decodeError(frame.payload, ''))
+        break
+      }
+      case FRAME.credit:
+        this.#outbound.get(frame.id)?.consumed(frame.count, frame.bytes)
+        break
+      case FRAME.stop: {
+        const stream = this.#outbound.get(frame.id)
+        this.#outbound.delete(frame.id)
+        stream?.cancel(undefined)
+        break
+      }
+      default:
+        throw new ProtocolError(`expected a frame between nodes, got kind ${frame.kind}`)
+    }
+  }
+
+  reset(error: PulsingError): void {
+    const outbound = [...this.#outbound.values()]
+    const inbound = [...this.#inbound.values()]
+    this.#outbound.clear()
+    this.#inbound.clear()
+    this.#due.clear()
+    this.#unstarted = []
+    this.#nextId = 1
+    for (const stream of outbound) stream.cancel(error)
+    for (const stream of inbound) stream.end(error)
+  }
+
+  sendItem(stream: OutboundStream, item: unknown): number {
+    const body = item instanceof Message ? encodeBody(item, false, this, undefined) : encodeValue(item, true, '', this, undefined)
+    if (body.stream !== 0) {
+      this.dropStream(body.stream)
+      throw new ProtocolError('expected an item, got a stream message: put the reader into a value instead')
+    }
+    this.#line.sendBody(stream.id, body)
+    this.start()
+    return body.payload.byteLength
+  }
+
+  sendEnd(stream: OutboundStream, error: unknown): void {
+    if (!this.#outbound.delete(stream.id)) return
+    const payload = error === undefined ? EMPTY_BYTES : encodeError(error)
+    this.#line.send(FRAME.end, stream.id, (frame) => void (frame.payload = payload))
+  }
+
+  whenWritable(): Promise<void> | undefined {
+    return this.#line.whenWritable()
+  }
+
+  grant(stream: InboundStream, isUrgent: boolean): void {
+    if (isUrgent) {
+      this.#due.delete(stream)
+      this.#sendGrant(stream)
+      return
+    }
+    stream.isGrantDue = true
+    this.#due.add(stream)
+    if (this.#due.size === 1) macrotask(this.#grantDue)
+  }
+
+  stop(stream: InboundStream): void {
+    if (!this.#inbound.has(stream.id)) return
+    this.#forgetInbound(stream.id)
+    this.#line.send(FRAME.stop, stream.id)
+  }
+
+  readonly #grantDue = (): void => {
+    for (const stream of this.#due) this.#sendGrant(stream)
+    this.#due.clear()
+  }
+
+  #sendGrant(stream: InboundStream): void {
+    stream.granted()
+    if (this.#inbound.get(stream.id) !== stream) return
+    this.#line.send(FRAME.credit, stream.id, (frame) => {
+      frame.count = stream.items
+      frame.bytes = stream.bytes
+    })
+  }
+
+  #receiveItem(frame: Frame): void {
+    const stream = this.#inbound.get(frame.id)
+    // Items of a stream that was cancelled here may still be on their way.
+    if (!stream) return
+    frame.stream = 0
+    const size = frame.payload.byteLength
+    stream.receive(isPlain(frame) ? decodeValue(frame, this) : decodeMessage(frame, this), size)
+  }
+
+  #forgetInbound(id: number): void {
+    const stream = this.#inbound.get(id)
+    this.#inbound.delete(id)
+    if (stream) this.#due.delete(stream)
+  }
+}

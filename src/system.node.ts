@@ -1,0 +1,25 @@
+/** Systems in Node.js: they can listen on WebSocket. */
+import type { ActorSystem } from './actor/actor-system.ts'
+import type { SystemConfig } from './config.ts'
+import { startSystem } from './system.ts'
+import { messagePort } from './transport/message-port/message-port-transport.ts'
+import type { Transport } from './link/connection.ts'
+import type { WebSocketListenerOptions } from './transport/websocket/listener.node.ts'
+import { webSocketListener } from './transport/websocket/listener.node.ts'
+import { webSocket } from './transport/websocket/websocket-transport.ts'
+
+/**
+ * Starts a node. Resolves when it listens, if it is to, and has joined its seeds, if it has any.
+ *
+ * @throws ConfigError when the address cannot be listened on
+ * @throws AuthError, ProtocolError when every seed refused this node
+ */
+export function createActorSystem(config?: SystemConfig): Promise<ActorSystem> {
+  return startSystem(config, { transports: [webSocketBothWays(), messagePort()] })
+}
+
+/** WebSocket as Node.js has it: dialling and listening. */
+export function webSocketBothWays(options: WebSocketListenerOptions = {}): Transport {
+  const { listen } = webSocketListener(options)
+  return { ...webSocket(), ...(listen ? { listen } : {}) }
+}

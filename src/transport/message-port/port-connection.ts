@@ -1,0 +1,155 @@
+/**
+ * An entangled port as a `Connection`: one message per batch. Ports do not tell how much waits in them, so the receiver
+ * returns what it has taken (a number of bytes) and the sender counts.
+ *
+ * On the port: bytes are a batch, `[bytes, values]` a batch with attachments, a number is credit, the rest is greetings.
+ */
+import { NotSerialisableError, ProtocolError, UnreachableError, describe } from '../../base/errors.ts'
+import type { PulsingError } from '../../base/errors.ts'
+import type { Attachments, Connection, ConnectionHandler } from '../../link/connection.ts'
+import type { PortEvent, PortLike } from './endpoint.ts'
+import { greetingIn, marked } from './greeting.ts'
+import type { Greeting } from './greeting.ts'
+import { Inbox } from './inbox.ts'
+import { LifeLock } from './life-lock.ts'
+
+/** The largest batch. Ports know no limit; this one keeps a copy of a batch affordable. */
+export const MAX_BATCH_BYTES: number = 16 * 1024 * 1024
+/** Bytes the other side may hold before `send` answers false. Part of the exchange: both sides must use the same. */
+const PORT_WINDOW_BYTES = 1024 * 1024
+/** Taken bytes are returned in portions of this size; at most half the window, or a sender could wait for ever. */
+const RETURN_BYTES = PORT_WINDOW_BYTES / 4
+/** Batches from this size on are transferred, smaller ones cloned. */
+const TRANSFER_MIN_BYTES = 16 * 1024
+
+/** Takes over a port: from here on nobody else may use it. Keeps a Node.js process alive until its end, as a socket would. */
+export class PortConnection implements Connection {
+  readonly maxBatchBytes: number = MAX_BATCH_BYTES
+  readonly transfers = true
+  readonly #port: PortLike
+  readonly #inbox: Inbox
+  readonly #life = new LifeLock()
+  /** Sent and not yet returned, and taken and not yet returned. */
+  #sentBytes = 0
+  #takenBytes = 0
+  #isBlocked = false
+  #isOver = false
+
+  constructor(port: PortLike) {
+    this.#port = port
+    this.#inbox = new Inbox({ consumed: (bytes) => this.#consumed(bytes), failed: (error) => this.#fail(error, true) })
+    port.addEventListener('message', this.#onMessage)
+    port.addEventListener('messageerror', this.#onMessageError)
+    port.addEventListener('close', this.#onClose)
+    port.start()
+    this.#life.hold((token) => this.#greet({ kind: 'alive', ...token }))
+  }
+
+  open(handler: ConnectionHandler): void {
+    this.#inbox.open(handler)
+  }
+
+  /** @throws NotSerialisableError when an attachment cannot be cloned or transferred; nothing is sent then */
+  send(batch: Uint8Array, attachments?: Attachments): boolean {
+    if (this.#isOver) return false
+    this.#sentBytes += batch.byteLength
+    const bytes = coversItsBuffer(batch) ? batch : new Uint8Array(batch)
+    if (attachments !== undefined) this.#sendWith(bytes, attachments)
+    else this.#port.postMessage(bytes, bytes.byteLength >= TRANSFER_MIN_BYTES ? [bytes.buffer] : NOTHING)
+    if (this.#sentBytes > PORT_WINDOW_BYTES) this.#isBlocked = true
+    return !this.#isBlocked
+  }
+
+  close(): void {
+    if (this.#isOver) return
+    this.#greet({ kind: 'bye' })
+    this.#finish(undefined, false)
+  }
+
+  abort(reason = 'no reason given'): void {
+    this.#fail(new UnreachableError(`the connection over the port was aborted: ${reason}`), true, reason)
+  }
+
+  #sendWith(bytes: Uint8Array, { values, transfer }: Attachments): void {
+    try {
+      this.#port.postMessage([bytes, values], transfer)
+    } catch (error) {
+      this.#sentBytes -= bytes.byteLength
+      throw new NotSerialisableError('expected attachments that can be cloned or transferred, got others', { cause: error })
+    }
+  }
+
+  readonly #onMessage = ({ data }: PortEvent): void => {
+    if (ArrayBuffer.isView(data)) this.#inbox.received(data as Uint8Array)
+    else if (typeof data === 'number') this.#returned(data)
+    else if (Array.isArray(data) && ArrayBuffer.isView(data[0]) && Array.isArray(data[1])) this.#inbox.received(data[0] as Uint8Array, data[1])
+    else this.#greeted(data)
+  }
+
+  #greeted(data: unknown): void {
+    const greeting = greetingIn(data)
+    switch (greeting?.kind) {
+      case undefined:
+        return this.#fail(new ProtocolError(`expected a batch, credit or a greeting on the port, got ${describe(data)}`), false)
+      case 'bye':
+        if (greeting.reason === undefined) return this.#finish(undefined, false)
+        return this.#finish(new UnreachableError(`the other side of the port aborted: ${greeting.reason}`), false)
+      case 'alive':
+        return this.#life.watch(greeting, () => this.#finish(new UnreachableError('the other side of the port died'), false))
+      default:
+        // Repeated hellos of the meeting that led here.
+        return
+    }
+  }
+
+  #consumed(bytes: number): void {
+    this.#takenBytes += bytes
+    if (this.#takenBytes < RETURN_BYTES || this.#isOver) return
+    this.#port.postMessage(this.#takenBytes, NOTHING)
+    this.#takenBytes = 0
+  }
+
+  #returned(bytes: number): void {
+    if (!(bytes > 0 && bytes <= this.#sentBytes)) {
+      return this.#fail(new ProtocolError(`expected at most ${this.#sentBytes} bytes of credit on the port, got ${bytes}`), false)
+    }
+    this.#sentBytes -= bytes
+    if (!this.#isBlocked || this.#sentBytes > PORT_WINDOW_BYTES / 2) return
+    this.#isBlocked = false
+    this.#inbox.drained()
+  }
+
+  readonly #onMessageError = (): void => {
+    this.#fail(new ProtocolError('expected messages that can be read on this side of the port, got one that cannot'), false)
+  }
+
+  readonly #onClose = (): void => {
+    this.#finish(new UnreachableError('the other side of the port is gone'), false)
+  }
+
+  #greet(greeting: Greeting): void {
+    if (!this.#isOver) this.#port.postMessage(marked(greeting), NOTHING)
+  }
+
+  #fail(error: PulsingError, isWaitingLost: boolean, reason = error.message): void {
+    this.#greet({ kind: 'bye', reason })
+    this.#finish(error, isWaitingLost)
+  }
+
+  #finish(error: PulsingError | undefined, isWaitingLost: boolean): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#port.removeEventListener('message', this.#onMessage)
+    this.#port.removeEventListener('messageerror', this.#onMessageError)
+    this.#port.removeEventListener('close', this.#onClose)
+    this.#port.close()
+    this.#life.release()
+    this.#inbox.closed(error, { isWaitingLost })
+  }
+}
+
+const NOTHING: readonly object[] = []
+
+function coversItsBuffer(view: Uint8Array): boolean {
+  return view.byteLength === view.buffer.byteLength
+}

@@ -1,0 +1,161 @@
+/**
+ * Errors to bytes and back. A code from our list becomes the same class again; anything else arrives as a
+ * PulsingSystemError: no peer chooses what is constructed. The stack is the remote one; causes come as far as they go.
+ */
+import { decodeCbor, encodeCbor, lower } from '../base/cbor.ts'
+import type { PulsingErrorOptions } from '../base/errors.ts'
+import {
+  ActorAlreadyExistsError,
+  ActorNotFoundError,
+  ActorStoppedError,
+  AuthError,
+  ConfigError,
+  MailboxFullError,
+  NoSuchMethodError,
+  NotSerialisableError,
+  OverloadedError,
+  PermissionDeniedError,
+  ProtocolError,
+  PulsingBusinessError,
+  PulsingError,
+  PulsingSystemError,
+  PulsingTimeoutError,
+  PulsingUnsupportedError,
+  SessionResetError,
+  StreamClosedError,
+  StreamError,
+  toActorError,
+  UnreachableError,
+} from '../base/errors.ts'
+
+const MAX_CAUSES = 8
+const MAX_TEXT = 16_384
+
+interface ErrorRecord {
+  readonly name: string
+  readonly code: string
+  readonly message: string
+  readonly stack?: string
+  readonly address?: string
+  readonly fields?: Readonly<Record<string, unknown>>
+  readonly cause?: ErrorRecord
+}
+
+type Revive = (record: ErrorRecord, options: PulsingErrorOptions, fields: Readonly<Record<string, unknown>>) => PulsingError
+
+const simple =
+  (Class: new (message: string, options?: PulsingErrorOptions) => PulsingError): Revive =>
+  (record, options) =>
+    new Class(record.message, options)
+
+const outcomeOf = (value: unknown): 'not-sent' | 'unknown' => (value === 'not-sent' ? 'not-sent' : 'unknown')
+
+const REVIVE: ReadonlyMap<string, Revive> = /* @__PURE__ */ new Map<string, Revive>([
+  ['ConfigError', simple(ConfigError)],
+  ['ActorNotFoundError', simple(ActorNotFoundError)],
+  ['ActorAlreadyExistsError', simple(ActorAlreadyExistsError)],
+  ['ActorStoppedError', simple(ActorStoppedError)],
+  ['MailboxFullError', simple(MailboxFullError)],
+  ['UnreachableError', ({ message }, options, { outcome }) => new UnreachableError(message, { ...options, outcome: outcomeOf(outcome) })],
+  ['SessionResetError', ({ message }, options, { outcome }) => new SessionResetError(message, { ...options, outcome: outcomeOf(outcome) })],
+  ['StreamClosedError', simple(StreamClosedError)],
+  ['StreamError', simple(StreamError)],
+  ['ProtocolError', simple(ProtocolError)],
+  ['NotSerialisableError', simple(NotSerialisableError)],
+  ['AuthError', simple(AuthError)],
+  ['PermissionDeniedError', simple(PermissionDeniedError)],
+  ['OverloadedError', simple(OverloadedError)],
+  ['NoSuchMethodError', simple(NoSuchMethodError)],
+  ['PulsingUnsupportedError', simple(PulsingUnsupportedError)],
+  ['PulsingBusinessError', ({ message, code }, options, { details }) => new PulsingBusinessError(message, { ...options, code, details })],
+  ['PulsingSystemError', ({ message }, options, { recoverable }) => new PulsingSystemError(message, { ...options, recoverable: recoverable !== false })],
+  [
+    'PulsingTimeoutError',
+    (_record, options, { operation, durationMs }) =>
+      new PulsingTimeoutError(typeof operation === 'string' ? operation : 'ask', typeof durationMs === 'number' ? durationMs : 0, options),
+  ],
+])
+
+export function encodeError(error: unknown): Uint8Array {
+  return encodeCbor(toRecord(toActorError(error), 0))
+}
+
+/** @param address where the error comes from, when the record does not say */
+export function decodeError(bytes: Uint8Array, address: string): PulsingError {
+  let value: unknown
+  try {
+    value = decodeCbor(bytes.slice())
+  } catch (cause) {
+    return new ProtocolError('expected an error record, got bytes that are none', { cause, address })
+  }
+  return fromRecord(value, address, 0)
+}
+
+function toRecord(error: unknown, depth: number): ErrorRecord {
+  if (!(error instanceof Error)) return { name: 'Error', code: '', message: clip(String(error)) }
+  const fields = error instanceof PulsingError ? fieldsOf(error) : undefined
+  return {
+    name: error.name,
+    code: error instanceof PulsingError ? error.code : '',
+    message: clip(error.message),
+    ...(error.stack ? { stack: clip(error.stack) } : {}),
+    ...(error instanceof PulsingError && error.address ? { address: error.address } : {}),
+    ...(fields ? { fields } : {}),
+    ...(error.cause !== undefined && depth < MAX_CAUSES ? { cause: toRecord(error.cause, depth + 1) } : {}),
+  }
+}
+
+function fieldsOf(error: PulsingError): Record<string, unknown> | undefined {
+  if (error instanceof UnreachableError) return { outcome: error.outcome }
+  if (error instanceof PulsingSystemError) return { recoverable: error.recoverable }
+  if (error instanceof PulsingTimeoutError) return { operation: error.operation, durationMs: error.durationMs }
+  if (error instanceof PulsingBusinessError && error.details !== undefined) {
+    try {
+      return { details: lower(error.details) }
+    } catch {
+      return { details: String(error.details) }
+    }
+  }
+  return undefined
+}
+
+function fromRecord(value: unknown, address: string, depth: number): PulsingError {
+  const record = readRecord(value)
+  const cause = depth < MAX_CAUSES && record.cause ? causeFrom(record.cause, address, depth + 1) : undefined
+  const options: PulsingErrorOptions = { address: record.address ?? address, ...(cause ? { cause } : {}) }
+  const error = (REVIVE.get(record.name) ?? simple(PulsingSystemError))(record, options, record.fields ?? {})
+  if (record.stack) error.stack = record.stack
+  return error
+}
+
+/** A cause need not be one of ours: it keeps its message, its stack and the name of its class, as a plain Error. */
+function causeFrom(value: unknown, address: string, depth: number): Error {
+  const record = readRecord(value)
+  if (REVIVE.has(record.name)) return fromRecord(value, address, depth)
+  const error = new Error(record.message, record.cause && depth < MAX_CAUSES ? { cause: causeFrom(record.cause, address, depth + 1) } : undefined)
+  Object.defineProperty(error, 'name', { value: record.name, configurable: true, writable: true })
+  if (record.stack) error.stack = record.stack
+  return error
+}
+
+function readRecord(value: unknown): ErrorRecord {
+  const fields: Record<string, unknown> = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  const text = (key: string): string | undefined => (Object.hasOwn(fields, key) && typeof fields[key] === 'string' ? clip(fields[key]) : undefined)
+  const inner = Object.hasOwn(fields, 'fields') && typeof fields['fields'] === 'object' && fields['fields'] !== null ? fields['fields'] : undefined
+  const cause = Object.hasOwn(fields, 'cause') && typeof fields['cause'] === 'object' && fields['cause'] !== null ? fields['cause'] : undefined
+  const stack = text('stack')
+  const address = text('address')
+  return {
+    name: text('name') ?? 'Error',
+    code: text('code') ?? '',
+    message: text('message') ?? 'an error without a message',
+    ...(stack ? { stack } : {}),
+    ...(address ? { address } : {}),
+    ...(inner ? { fields: inner as Record<string, unknown> } : {}),
+    ...(cause ? { cause: cause as ErrorRecord } : {}),
+  }
+}
+
+function clip(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text
+}

@@ -1,0 +1,134 @@
+/**
+ * Bytes to frames, strictly: whatever comes in, the result is a frame or a ProtocolError with its offset. Lengths are
+ * checked before anything is touched; nothing is allocated on a peer's word.
+ */
+import { fromUtf8 } from '../base/bytes.ts'
+import { ProtocolError } from '../base/errors.ts'
+import type { Frame } from './frame.ts'
+import { FIELD_TYPES, FIRST_ROUTED_KIND, LAYOUTS } from './frame.ts'
+import { TextCache } from './text-cache.ts'
+
+const MAX_ITEMS = 32
+const SHORT_TEXT = 32
+const HOPS_MAX = 23
+
+export class FrameReader {
+  /** Where the frame read last begins and ends in the batch, and where its hop count stands. */
+  start = 0
+  end = 0
+  hopsAt = 0
+  #batch!: Uint8Array
+  #at = 0
+  readonly #texts = new TextCache()
+
+  /** Begins with a new batch. */
+  open(batch: Uint8Array): void {
+    this.#batch = batch
+    this.#at = 0
+  }
+
+  /**
+   * Reads the next frame into `frame`; its payload is a view of the batch.
+   *
+   * @returns false at the end of the batch
+   * @throws ProtocolError
+   */
+  next(frame: Frame): boolean {
+    if (this.#at === this.#batch.byteLength) return false
+    this.start = this.#at
+    const count = this.#head(0x80, 'an array')
+    if (count < 1 || count > MAX_ITEMS) throw this.#error(`a frame of 1 to ${MAX_ITEMS} items`, `${count}`)
+    const kind = this.#head(0x00, 'a frame kind')
+    frame.kind = kind
+    frame.attachments = undefined
+    const layout = LAYOUTS[kind]
+    if (layout === undefined) {
+      if (kind & 1) throw this.#error('a frame kind this version knows', `${kind}, which is critical`)
+      for (let i = 1; i < count; i++) this.#skip()
+      this.end = this.#at
+      return this.next(frame)
+    }
+    if (count <= layout.length) throw this.#error(`${layout.length} fields in frame ${kind}`, `${count - 1}`)
+    this.hopsAt = this.#at - this.start
+    for (const field of layout) {
+      switch (FIELD_TYPES[field]) {
+        case 'uint':
+          ;(frame[field] as number) = this.#head(0x00, field)
+          break
+        case 'text':
+          ;(frame[field] as string) = this.#text(field)
+          break
+        default:
+          ;(frame[field] as Uint8Array) = this.#bytes(field)
+      }
+    }
+    if (kind >= FIRST_ROUTED_KIND && frame.hops > HOPS_MAX) throw this.#error(`at most ${HOPS_MAX} hops`, `${frame.hops}`)
+    for (let i = layout.length + 1; i < count; i++) this.#skip()
+    this.end = this.#at
+    return true
+  }
+
+  /** The bytes of the frame read last, a view of the batch. */
+  get raw(): Uint8Array {
+    return this.#batch.subarray(this.start, this.end)
+  }
+
+  #head(major: number, what: string): number {
+    const batch = this.#batch
+    const initial = batch[this.#at]
+    if (initial === undefined) throw this.#error(what, 'the end of the batch')
+    if ((initial & 0xe0) !== major) throw this.#error(what, `initial byte 0x${initial.toString(16)}`)
+    const info = initial & 0x1f
+    if (info < 24) {
+      this.#at++
+      return info
+    }
+    const size = info === 24 ? 1 : info === 25 ? 2 : info === 26 ? 4 : info === 27 ? 8 : 0
+    if (size === 0) throw this.#error(what, 'an indefinite or reserved length')
+    if (this.#at + 1 + size > batch.byteLength) throw this.#error(what, 'the end of the batch')
+    let value = 0
+    for (let i = 1; i <= size; i++) value = value * 256 + batch[this.#at + i]!
+    if (value > Number.MAX_SAFE_INTEGER) throw this.#error(what, 'a number beyond 2^53')
+    this.#at += 1 + size
+    return value
+  }
+
+  #span(major: number, what: string): number {
+    const length = this.#head(major, what)
+    if (length > this.#batch.byteLength - this.#at) throw this.#error(`${length} bytes of ${what}`, 'the end of the batch')
+    return length
+  }
+
+  #text(what: string): string {
+    const length = this.#span(0x60, what)
+    const start = this.#at
+    this.#at += length
+    if (length <= SHORT_TEXT) {
+      const text = this.#texts.read(this.#batch, start, length)
+      if (text !== undefined) return text
+    }
+    try {
+      return fromUtf8(this.#batch.subarray(start, this.#at))
+    } catch (error) {
+      throw new ProtocolError(`expected UTF-8 in ${what} at byte ${start}, got other bytes`, { offset: start, cause: error })
+    }
+  }
+
+  #bytes(what: string): Uint8Array {
+    const length = this.#span(0x40, what)
+    const start = this.#at
+    this.#at += length
+    return this.#batch.subarray(start, start + length)
+  }
+
+  /** Passes over one field of a later version: an integer, a text or bytes. */
+  #skip(): void {
+    const major = (this.#batch[this.#at] ?? 0) & 0xe0
+    if (major === 0x40 || major === 0x60) this.#at += this.#span(major, 'a field')
+    else this.#head(0x00, 'a field')
+  }
+
+  #error(expected: string, got: string): ProtocolError {
+    return new ProtocolError(`expected ${expected} at byte ${this.#at}, got ${got}`, { offset: this.#at })
+  }
+}
