@@ -1,0 +1,72 @@
+/**
+ * A relay: a node that listens, so that tabs, workers and Node.js processes behind NATs can reach each other through it.
+ * It forwards by the head of a frame and never decodes what it forwards.
+ */
+import type { Server } from 'node:http'
+import type { ActorSystem } from '../actor/actor-system.ts'
+import type { Logger } from '../actor/system-events.ts'
+import { asyncDispose } from '../base/disposal.ts'
+import { ConfigError, describe } from '../base/errors.ts'
+import type { Limits } from '../config.ts'
+import { SystemConfig } from '../config.ts'
+import type { Auth } from '../link/auth.ts'
+import { startSystem } from '../system.ts'
+import { webSocketBothWays } from '../system.node.ts'
+import { messagePort } from '../transport/message-port/message-port-transport.ts'
+import { listenOn } from '../transport/websocket/listener.node.ts'
+
+/** Where a relay listens unless told otherwise. */
+export const DEFAULT_RELAY_HOST = '127.0.0.1'
+export const DEFAULT_RELAY_PORT = 8000
+
+export interface RelayOptions {
+  /** Address to bind. Default {@link DEFAULT_RELAY_HOST}; `0.0.0.0` for all. */
+  readonly host?: string
+  /** Port to bind, 0 for any free one. Default {@link DEFAULT_RELAY_PORT}. */
+  readonly port?: number
+  /** An HTTP server of yours to accept WebSockets on, instead of `host` and `port`; it must be listening. */
+  readonly server?: Server
+  /** The path on that server. Default `/`. */
+  readonly path?: string
+  /**
+   * Exact origins of the pages that may connect, or `'*'` for all. Programs that send no origin are let through to
+   * authentication. Default: pages of `localhost`, `127.0.0.1` and `[::1]` connecting from this machine.
+   */
+  readonly origins?: readonly string[] | '*'
+  /** Other relays to join. */
+  readonly seeds?: readonly string[]
+  readonly auth?: Auth
+  readonly limits?: Partial<Limits>
+  readonly logger?: Logger
+}
+
+export interface Relay extends AsyncDisposable {
+  /** What others dial, with the real port. */
+  readonly url: string
+  /** The relay's own node, to watch members or to run actors in. */
+  readonly system: ActorSystem
+  /** Ends the relay: neighbours are told, links end after what was sent has left. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a relay. Resolves when it listens and, with `seeds`, has joined.
+ *
+ * @throws ConfigError when an option is wrong or the address cannot be used
+ */
+export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
+  const { host = DEFAULT_RELAY_HOST, port = DEFAULT_RELAY_PORT, server, path, origins, seeds, auth, limits, logger } = options
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new ConfigError(`expected port as an integer from 0 to 65535, got ${describe(port)}`)
+  let config = SystemConfig.withAddr(`ws://${host.includes(':') ? `[${host}]` : host}:${port}`)
+  if (seeds) config = config.withSeeds(seeds)
+  if (auth) config = config.withAuth(auth)
+  if (limits) config = config.withLimits(limits)
+  if (logger) config = config.withLogger(logger)
+  const listening = origins === undefined ? {} : { origins }
+  const webSocket = webSocketBothWays(listening)
+  const onServer = server && { ...listening, ...(path === undefined ? {} : { path }) }
+  const transport = onServer ? { ...webSocket, listen: async (_: string, accept: Parameters<typeof listenOn>[1]) => listenOn(server, accept, onServer) } : webSocket
+  const system = await startSystem(config, { transports: [transport, messagePort()] })
+  const close = (): Promise<void> => system.shutdown()
+  return { url: system.addr!, system, close, [asyncDispose]: close }
+}
