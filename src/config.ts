@@ -18,7 +18,8 @@ export interface Limits {
 /** Largest message unless said otherwise: 15 MiB, which leaves room for its head in the largest batch of every transport. */
 export const DEFAULT_MAX_MESSAGE_BYTES: number = 15 * 1024 * 1024
 
-interface Settings {
+/** All that a configuration holds. */
+export interface Settings {
   readonly addr: string | undefined
   readonly seeds: readonly string[]
   readonly transports: readonly Transport[]

@@ -1,9 +1,7 @@
-/** Systems in browsers: pages and workers. They dial. */
+/** Systems in browsers: pages and workers. They dial. The network is loaded when it is first needed. */
 import type { ActorSystem } from './actor/actor-system.ts'
 import type { SystemConfig } from './config.ts'
 import { startSystem } from './system.ts'
-import { messagePort } from './transport/message-port/message-port-transport.ts'
-import { webSocket } from './transport/websocket/websocket-transport.ts'
 
 /**
  * Starts a node. Resolves when it has joined its seeds, if it has any.
@@ -12,5 +10,5 @@ import { webSocket } from './transport/websocket/websocket-transport.ts'
  * @throws AuthError, ProtocolError when every seed refused this node
  */
 export function createActorSystem(config?: SystemConfig): Promise<ActorSystem> {
-  return startSystem(config, { transports: [webSocket(), messagePort()] })
+  return startSystem(config, async (runtime, settings) => (await import('./network.browser.ts')).makeNetwork(runtime, settings))
 }

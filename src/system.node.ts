@@ -1,6 +1,7 @@
 /** Systems in Node.js: they can listen on WebSocket. */
 import type { ActorSystem } from './actor/actor-system.ts'
 import type { SystemConfig } from './config.ts'
+import { Network } from './network.ts'
 import { startSystem } from './system.ts'
 import { messagePort } from './transport/message-port/message-port-transport.ts'
 import type { Transport } from './link/connection.ts'
@@ -15,7 +16,7 @@ import { webSocket } from './transport/websocket/websocket-transport.ts'
  * @throws AuthError, ProtocolError when every seed refused this node
  */
 export function createActorSystem(config?: SystemConfig): Promise<ActorSystem> {
-  return startSystem(config, { transports: [webSocketBothWays(), messagePort()] })
+  return startSystem(config, (runtime, settings) => new Network(runtime, settings, [webSocketBothWays(), messagePort()]))
 }
 
 /** WebSocket as Node.js has it: dialling and listening. */

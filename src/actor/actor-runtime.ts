@@ -164,6 +164,17 @@ export class ActorRuntime {
     if (!isTold) this.logger.warn(`an actor failed with nobody to tell: ${String(error)}`, error.cause ?? error)
   }
 
+  /** Tells an operator, by event and by log. */
+  warn(code: string, message: string, error?: PulsingError): void {
+    this.events.emit('warning', { code, message, ...(error ? { error } : {}) })
+    this.logger.warn(message)
+  }
+
+  /** Public actors by name, those spawned so far. */
+  publicCells(): Iterable<ActorCell> {
+    return this.#publicCells
+  }
+
   /** Milliseconds an ask may wait: what it says, but not past the deadline it is made under. */
   timeoutOf({ timeout = DEFAULT_ASK_TIMEOUT_MS, deadline }: Delivery): number {
     if (typeof timeout !== 'number' || !(timeout > 0)) {

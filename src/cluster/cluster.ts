@@ -59,6 +59,7 @@ export class Cluster implements Routes {
       published: (name, cell) => this.#nameChanged(name, cell.id),
       withdrawn: (name) => this.#nameChanged(name, undefined),
     }
+    for (const cell of runtime.publicCells()) this.#nameChanged(cell.name!, cell.id)
   }
 
   // Members and names

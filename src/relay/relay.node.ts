@@ -10,6 +10,7 @@ import { ConfigError, describe } from '../base/errors.ts'
 import type { Limits } from '../config.ts'
 import { SystemConfig } from '../config.ts'
 import type { Auth } from '../link/auth.ts'
+import { Network } from '../network.ts'
 import { startSystem } from '../system.ts'
 import { webSocketBothWays } from '../system.node.ts'
 import { messagePort } from '../transport/message-port/message-port-transport.ts'
@@ -66,7 +67,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   const webSocket = webSocketBothWays(listening)
   const onServer = server && { ...listening, ...(path === undefined ? {} : { path }) }
   const transport = onServer ? { ...webSocket, listen: async (_: string, accept: Parameters<typeof listenOn>[1]) => listenOn(server, accept, onServer) } : webSocket
-  const system = await startSystem(config, { transports: [transport, messagePort()] })
+  const system = await startSystem(config, (runtime, settings) => new Network(runtime, settings, [transport, messagePort()]))
   const close = (): Promise<void> => system.shutdown()
   return { url: system.addr!, system, close, [asyncDispose]: close }
 }

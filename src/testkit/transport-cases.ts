@@ -2,15 +2,12 @@
  * The text of `link/connection.ts` as cases any adapter can be put through, in any runtime and under any test framework:
  * each case gets a fresh pair of connected ends and throws an Error saying what it expected and what it got.
  *
- * Besides its own subject every case checks, on both ends, what must hold always: calls of a handler never overlap, none
- * comes inside `open` or `send`, `drained` only after a `false`, `closed` once and last. Waits end with an event; the
- * limit on them only turns a missing event into a message.
+ * Besides its own subject every case checks, on both ends, the rules a `ConnectionEnd` watches.
  */
-import { systemClock } from '../base/clock.ts'
 import { isPulsingError } from '../base/errors.ts'
-import type { PulsingError } from '../base/errors.ts'
 import { macrotask } from '../base/macrotask.ts'
-import type { Attachments, Connection } from '../link/connection.ts'
+import type { Connection } from '../link/connection.ts'
+import { ConnectionEnd, type Run } from './connection-end.ts'
 
 /** Two ends of one connection, neither of them open yet. */
 export interface ConnectionPair {
@@ -23,11 +20,16 @@ export interface ConnectionPair {
 export interface TransportCase {
   readonly name: string
   /** @throws Error naming what was expected and what was got */
-  run(make: () => Promise<ConnectionPair>): Promise<void>
+  run(make: () => Promise<ConnectionPair>, options?: TransportCaseOptions): Promise<void>
+}
+
+export interface TransportCaseOptions {
+  /** How long one event may take. Give the test framework more, so that the case can say what was missing. Default {@link WAIT_LIMIT_MS}. */
+  readonly waitLimitMs?: number
 }
 
 /** How long an event may take before the case gives up on it. */
-const WAIT_LIMIT_MS = 10_000
+export const WAIT_LIMIT_MS: number = 10_000
 /** Turns of the event loop in which something wrong may show: arrival before `open`, a second `closed`. */
 const GRACE_TURNS = 30
 /** A flood that meets no `false` within so many bytes has no back-pressure. */
@@ -39,115 +41,6 @@ interface PortLike {
   onmessage: ((event: { readonly data: unknown }) => void) | null
   postMessage(message: unknown): void
   close(): void
-}
-
-/** The call of either end that is going on: nothing may be delivered to anybody inside it. */
-interface Now {
-  calling: string | undefined
-}
-
-/** One end with its handler, which keeps everything and watches the rules. */
-class End {
-  readonly batches: Uint8Array[] = []
-  readonly attachments: (readonly unknown[] | undefined)[] = []
-  readonly violations: string[] = []
-  closings = 0
-  drains = 0
-  error: PulsingError | undefined
-  /** Runs inside `received`, after the batch was kept. */
-  onReceived: ((batch: Uint8Array) => void) | undefined
-  readonly name: string
-  readonly connection: Connection
-  readonly #now: Now
-  #handling: string | undefined
-  #isDrainDue = false
-  #progress: (() => void) | undefined
-
-  constructor(name: string, connection: Connection, now: Now) {
-    this.name = name
-    this.connection = connection
-    this.#now = now
-  }
-
-  open(): void {
-    this.#during('open()', () =>
-      this.connection.open({
-        received: (batch, attachments) =>
-          this.#event('received', () => {
-            this.batches.push(batch)
-            this.attachments.push(attachments)
-            this.onReceived?.(batch)
-          }),
-        drained: () =>
-          this.#event('drained', () => {
-            if (!this.#isDrainDue) this.violations.push('expected drained only after a send that answered false, got one more')
-            this.#isDrainDue = false
-            this.drains++
-          }),
-        closed: (error) =>
-          this.#event('closed', () => {
-            this.closings++
-            this.error = error
-            if (error !== undefined && !isPulsingError(error)) this.violations.push(`expected closed with a PulsingError, got ${String(error)}`)
-          }),
-      }),
-    )
-  }
-
-  send(batch: Uint8Array, attachments?: Attachments): boolean {
-    const mayContinue = this.#during('send()', () => this.connection.send(batch, attachments))
-    if (typeof mayContinue !== 'boolean') this.violations.push(`expected send to answer a boolean, got ${String(mayContinue)}`)
-    if (!mayContinue) this.#isDrainDue = true
-    return mayContinue
-  }
-
-  /** Resolves when `isReached` holds; looked at after every event of this end. */
-  until(what: string, isReached: () => boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const state = (): string => `${this.batches.length} batches, ${this.drains} × drained, ${this.closings} × closed${this.error ? ` (${this.error.message})` : ''}`
-      const limit = systemClock.setTimer(() => reject(new Error(`expected ${what} at the ${this.name} end within ${WAIT_LIMIT_MS} ms, got ${state()}`)), WAIT_LIMIT_MS)
-      this.#progress = () => {
-        if (!isReached()) return
-        limit.cancel()
-        this.#progress = undefined
-        resolve()
-      }
-      this.#progress()
-    })
-  }
-
-  batchCount(count: number): Promise<void> {
-    return this.until(`${count} batches`, () => this.batches.length >= count)
-  }
-
-  closed(): Promise<void> {
-    return this.until('closed', () => this.closings > 0)
-  }
-
-  #during<T>(call: string, run: () => T): T {
-    const outer = this.#now.calling
-    this.#now.calling = call
-    try {
-      return run()
-    } finally {
-      this.#now.calling = outer
-    }
-  }
-
-  #event(event: string, run: () => void): void {
-    const { calling } = this.#now
-    if (calling !== undefined) this.violations.push(`expected ${event} after ${calling} returned, got it inside`)
-    if (this.#handling !== undefined) this.violations.push(`expected ${event} after ${this.#handling} returned, got it inside`)
-    if (this.closings > 0) this.violations.push(`expected nothing after closed, got ${event}`)
-    const outer = this.#handling
-    this.#handling = event
-    try {
-      run()
-    } finally {
-      this.#handling = outer
-      this.#progress?.()
-    }
-  }
 }
 
 async function turns(count: number): Promise<void> {
@@ -176,7 +69,7 @@ function check(isTrue: boolean, expected: string, got: unknown): void {
   if (!isTrue) throw new Error(`expected ${expected}, got ${String(got)}`)
 }
 
-function checkNumbers(end: End, count: number): void {
+function checkNumbers(end: ConnectionEnd, count: number): void {
   check(end.batches.length === count, `${count} batches at the ${end.name} end`, end.batches.length)
   for (let i = 0; i < count; i++) {
     const number = numberOf(end.batches[i] as Uint8Array)
@@ -192,12 +85,17 @@ function checkBytes(got: Uint8Array | undefined, expected: Uint8Array): void {
   check(at < 0, `byte ${expected[at]} at ${at} of ${expected.byteLength}`, bytes[at])
 }
 
-function checkCleanEnd(...ends: readonly End[]): void {
-  for (const end of ends) check(end.closings === 1 && end.error === undefined, `one closed without error at the ${end.name} end`, `${end.closings}, ${end.error?.message ?? 'no error'}`)
+function checkCleanEnd(...ends: readonly ConnectionEnd[]): void {
+  for (const end of ends)
+    check(
+      end.closings === 1 && end.error === undefined,
+      `one closed without error at the ${end.name} end`,
+      `${end.closings}, ${end.error?.message ?? 'no error'}`,
+    )
 }
 
 /** Numbered batches of 64 KiB (or what the connection takes) until one is answered with false; returns the next free number. */
-function flood(end: End, from: number): number {
+function flood(end: ConnectionEnd, from: number): number {
   const size = Math.min(65_536, end.connection.maxBatchBytes)
   for (let sent = 0; sent < FLOOD_LIMIT_BYTES; sent += size) {
     if (!end.send(numbered(from++, size))) return from
@@ -206,24 +104,25 @@ function flood(end: End, from: number): number {
 }
 
 interface Ends {
-  readonly near: End
-  readonly far: End
+  readonly near: ConnectionEnd
+  readonly far: ConnectionEnd
 }
 
 /** Wraps a case: both ends made, opened unless it says otherwise, ended, and held to the rules that always apply. */
 function transportCase(name: string, body: (ends: Ends) => Promise<void>, { opens = true } = {}): TransportCase {
   return {
     name,
-    async run(make) {
+    async run(make, { waitLimitMs = WAIT_LIMIT_MS } = {}) {
       const pair = await make()
-      const now: Now = { calling: undefined }
-      const near = new End('near', pair.near, now)
-      const far = new End('far', pair.far, now)
+      const run: Run = { calling: undefined, waitLimitMs }
+      const near = new ConnectionEnd('near', pair.near, run)
+      const far = new ConnectionEnd('far', pair.far, run)
       try {
         if (opens) for (const end of [near, far]) end.open()
         await body({ near, far })
         await turns(GRACE_TURNS)
-        for (const end of [near, far]) check(end.violations.length === 0, `no broken rule at the ${end.name} end`, end.violations[0])
+        for (const end of [near, far])
+          check(end.violations.length === 0, `no broken rule at the ${end.name} end`, end.violations[0])
       } finally {
         pair.near.abort('the case is over')
         pair.far.abort('the case is over')
@@ -276,27 +175,35 @@ export const transportCases: readonly TransportCase[] = [
     for (let i = 1; i < 50; i += 2) checkBytes(far.batches[i], pattern(1000, i))
   }),
 
-  transportCase('keeps what arrives before open and delivers it in order, not inside open', async ({ near, far }) => {
-    near.open()
-    for (let i = 0; i < 20; i++) near.send(numbered(i))
-    await turns(GRACE_TURNS)
-    far.open()
-    for (let i = 20; i < 40; i++) near.send(numbered(i))
-    await far.batchCount(40)
-    checkNumbers(far, 40)
-  }, { opens: false }),
+  transportCase(
+    'keeps what arrives before open and delivers it in order, not inside open',
+    async ({ near, far }) => {
+      near.open()
+      for (let i = 0; i < 20; i++) near.send(numbered(i))
+      await turns(GRACE_TURNS)
+      far.open()
+      for (let i = 20; i < 40; i++) near.send(numbered(i))
+      await far.batchCount(40)
+      checkNumbers(far, 40)
+    },
+    { opens: false },
+  ),
 
-  transportCase('keeps batches and the end that arrive before open', async ({ near, far }) => {
-    near.open()
-    for (let i = 0; i < 20; i++) near.send(numbered(i))
-    near.connection.close()
-    await near.closed()
-    await turns(GRACE_TURNS)
-    far.open()
-    await far.closed()
-    checkNumbers(far, 20)
-    checkCleanEnd(near, far)
-  }, { opens: false }),
+  transportCase(
+    'keeps batches and the end that arrive before open',
+    async ({ near, far }) => {
+      near.open()
+      for (let i = 0; i < 20; i++) near.send(numbered(i))
+      near.connection.close()
+      await near.closed()
+      await turns(GRACE_TURNS)
+      far.open()
+      await far.closed()
+      checkNumbers(far, 20)
+      checkCleanEnd(near, far)
+    },
+    { opens: false },
+  ),
 
   transportCase('lets a handler send and close from inside its calls', async ({ near, far }) => {
     far.onReceived = (batch) => {
@@ -385,7 +292,8 @@ export const transportCases: readonly TransportCase[] = [
     near.connection.close()
     check(!near.send(numbered(0)), 'false from send after close()', true)
     await Promise.all([near.closed(), far.closed()])
-    for (const end of [near, far]) check(!end.send(numbered(0)), `false from send after closed at the ${end.name} end`, true)
+    for (const end of [near, far])
+      check(!end.send(numbered(0)), `false from send after closed at the ${end.name} end`, true)
     await turns(GRACE_TURNS)
     check(near.batches.length + far.batches.length === 0, 'no batch', near.batches.length + far.batches.length)
   }),
@@ -417,7 +325,8 @@ export const transportCases: readonly TransportCase[] = [
 
   transportCase('carries attachments with their batch, in order', async ({ near, far }) => {
     if (!near.connection.transfers) return
-    for (let i = 0; i < 20; i++) near.send(numbered(i), i % 2 === 0 ? undefined : { values: [{ number: i }, 'text'], transfer: [] })
+    for (let i = 0; i < 20; i++)
+      near.send(numbered(i), i % 2 === 0 ? undefined : { values: [{ number: i }, 'text'], transfer: [] })
     await far.batchCount(20)
     checkNumbers(far, 20)
     for (let i = 0; i < 20; i++) {
@@ -439,7 +348,11 @@ export const transportCases: readonly TransportCase[] = [
       port1.onmessage = (event) => resolve(event.data)
     })
     port.postMessage('over the transferred port')
-    check((await answer) === 'over the transferred port', 'a message over the transferred port', 'another')
+    check(
+      (await far.within('a message over the transferred port', answer)) === 'over the transferred port',
+      'a message over the transferred port',
+      'another',
+    )
     port1.close()
     port.close()
   }),

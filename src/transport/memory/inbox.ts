@@ -6,8 +6,9 @@
  * A handler that throws has lost part of a batch, so its connection ends (the association above resumes and replays);
  * the process and the other connections go on.
  */
-import { ConfigError, ProtocolError } from '../../base/errors.ts'
+
 import type { PulsingError } from '../../base/errors.ts'
+import { ConfigError, ProtocolError } from '../../base/errors.ts'
 import { Fifo } from '../../base/fifo.ts'
 import type { ConnectionHandler } from '../../link/connection.ts'
 
@@ -35,7 +36,8 @@ export class Inbox {
 
   /** @throws ConfigError when called a second time */
   open(handler: ConnectionHandler): void {
-    if (this.#handler !== undefined) throw new ConfigError('expected one call of open() per connection, got a second one')
+    if (this.#handler !== undefined)
+      throw new ConfigError('expected one call of open() per connection, got a second one')
     this.#handler = handler
     if (this.#waiting.size > 0 || this.#end !== undefined) this.#queueFlush()
   }
@@ -104,6 +106,8 @@ export class Inbox {
   }
 
   #fault(cause: unknown): void {
-    this.#owner.failed(new ProtocolError('expected the handler of a connection to take a batch, got an error from it', { cause }))
+    this.#owner.failed(
+      new ProtocolError('expected the handler of a connection to take a batch, got an error from it', { cause }),
+    )
   }
 }

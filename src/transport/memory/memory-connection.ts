@@ -1,6 +1,7 @@
 /** One end of a connection inside the process. What is sent arrives in a later turn of the event loop, as from a socket. */
-import { UnreachableError } from '../../base/errors.ts'
+
 import type { PulsingError } from '../../base/errors.ts'
+import { UnreachableError } from '../../base/errors.ts'
 import { Fifo } from '../../base/fifo.ts'
 import { macrotask } from '../../base/macrotask.ts'
 import type { Attachments, Connection, ConnectionHandler } from '../../link/connection.ts'

@@ -3,7 +3,7 @@
  * attachments are handed over by reference, so a sender that keeps writing to what it sent is seen by the receiver, and
  * transferred objects are not detached.
  */
-import { ConfigError, UnreachableError, describe } from '../../base/errors.ts'
+import { ConfigError, describe, UnreachableError } from '../../base/errors.ts'
 import { macrotask } from '../../base/macrotask.ts'
 import type { Connection, Listener, Transport } from '../../link/connection.ts'
 import { MemoryConnection } from './memory-connection.ts'
@@ -28,25 +28,34 @@ export function memoryNetwork(options: MemoryOptions = {}): MemoryNetwork {
   const listeners = new Map<string, (connection: Connection) => void>()
 
   const dial = async (endpoint: unknown, signal: AbortSignal): Promise<Connection> => {
-    if (!isMemoryAddress(endpoint)) throw new ConfigError(`expected an address like ${PREFIX}name, got ${describe(endpoint)}`)
+    if (!isMemoryAddress(endpoint))
+      throw new ConfigError(`expected an address like ${PREFIX}name, got ${describe(endpoint)}`)
     await new Promise<void>((resolve) => macrotask(resolve))
     signal.throwIfAborted()
     const accept = listeners.get(endpoint)
-    if (accept === undefined) throw new UnreachableError(`expected a listener at ${endpoint}, got none`, { outcome: 'not-sent' })
+    if (accept === undefined)
+      throw new UnreachableError(`expected a listener at ${endpoint}, got none`, { outcome: 'not-sent' })
     const [near, far] = memoryPair(options)
     accept(far)
     return near
   }
 
   const listen = async (address: string, accept: (connection: Connection) => void): Promise<Listener> => {
-    if (!isMemoryAddress(address)) throw new ConfigError(`expected an address like ${PREFIX}name, got ${describe(address)}`)
-    if (listeners.has(address)) throw new ConfigError(`expected a free address, got one that is already in use: ${address}`)
+    if (!isMemoryAddress(address))
+      throw new ConfigError(`expected an address like ${PREFIX}name, got ${describe(address)}`)
+    if (listeners.has(address))
+      throw new ConfigError(`expected a free address, got one that is already in use: ${address}`)
     listeners.set(address, accept)
     return { address, close: async () => void listeners.delete(address) }
   }
 
   return {
-    transport: () => ({ name: 'memory', handles: isMemoryAddress, dial: (endpoint, { signal }) => dial(endpoint, signal), listen }),
+    transport: () => ({
+      name: 'memory',
+      handles: isMemoryAddress,
+      dial: (endpoint, { signal }) => dial(endpoint, signal),
+      listen,
+    }),
   }
 }
 

@@ -117,7 +117,9 @@ function windowPoint(window: WindowLike, targetOrigin: string): MeetingPoint {
 function ownOrigin(): string {
   const { origin } = globalThis as { readonly origin?: unknown }
   if (typeof origin === 'string' && origin !== 'null') return origin
-  throw new ConfigError(`expected targetOrigin to be set where the page has no origin of its own, got ${describe(origin)}`)
+  throw new ConfigError(
+    `expected targetOrigin to be set where the page has no origin of its own, got ${describe(origin)}`,
+  )
 }
 
 /** Asked first: a window of another origin throws at the touch of most other properties. */
@@ -133,6 +135,7 @@ function isPoster(value: unknown): boolean {
 
 /** The port of a SharedWorker; anything else as it is. */
 function portOf(endpoint: unknown): unknown {
-  if (typeof endpoint !== 'object' || endpoint === null || 'postMessage' in endpoint || !('port' in endpoint)) return endpoint
+  if (typeof endpoint !== 'object' || endpoint === null || 'postMessage' in endpoint || !('port' in endpoint))
+    return endpoint
   return endpoint.port
 }

@@ -11,7 +11,13 @@ export type Greeting =
   /** "I listen." Answered once for every new `from`, since whoever spoke first may not have been heard. */
   | { readonly kind: 'hello'; readonly name: string; readonly from: string; readonly hasOwnPort: boolean }
   /** "Let us talk over this port." */
-  | { readonly kind: 'offer'; readonly name: string; readonly from: string; readonly to: string; readonly port: PortLike }
+  | {
+      readonly kind: 'offer'
+      readonly name: string
+      readonly from: string
+      readonly to: string
+      readonly port: PortLike
+    }
   /** The first message on an offered port: "I use it." */
   | { readonly kind: 'accept' }
   /** The last message on a port. A reason means abort, none means a clean close. */
@@ -29,4 +35,3 @@ export function greetingIn(message: unknown): Greeting | undefined {
   if (typeof message !== 'object' || message === null || !Object.hasOwn(message, 'pulsing')) return undefined
   return (message as { readonly pulsing: unknown }).pulsing === MARK ? (message as Greeting) : undefined
 }
-

@@ -28,7 +28,10 @@ export function messagePort(options: MessagePortOptions = {}): Transport {
     handles: isEndpoint,
     async dial(endpoint: unknown, { signal }: DialOptions): Promise<Connection> {
       const point = meetingPoint(endpoint, options.targetOrigin)
-      if (point === undefined) throw new ConfigError(`expected a MessagePort, Worker, SharedWorker, window of a frame, or a worker's own scope, got ${describe(endpoint)}`)
+      if (point === undefined)
+        throw new ConfigError(
+          `expected a MessagePort, Worker, SharedWorker, window of a frame, or a worker's own scope, got ${describe(endpoint)}`,
+        )
       return await rendezvous(point, { name: options.name ?? '', signal }, (port) => new PortConnection(port))
     },
   }

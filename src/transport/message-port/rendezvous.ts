@@ -10,8 +10,8 @@
 import { UnreachableError } from '../../base/errors.ts'
 import { newId } from '../../base/ids.ts'
 import type { MeetingPoint, PortEvent, PortLike } from './endpoint.ts'
-import { greetingIn, marked } from './greeting.ts'
 import type { Greeting } from './greeting.ts'
+import { greetingIn, marked } from './greeting.ts'
 
 export interface RendezvousOptions {
   /** Attempts of different names do not see each other. */
@@ -20,7 +20,11 @@ export interface RendezvousOptions {
 }
 
 /** Calls `take` once, in the very turn in which the port is agreed on, so that it misses no message; resolves with what it returns. */
-export function rendezvous<T>(point: MeetingPoint, options: RendezvousOptions, take: (port: PortLike) => T): Promise<T> {
+export function rendezvous<T>(
+  point: MeetingPoint,
+  options: RendezvousOptions,
+  take: (port: PortLike) => T,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     options.signal.throwIfAborted()
     const attempt = new Attempt(point, options, {
@@ -57,7 +61,12 @@ class Attempt {
     this.#options.signal.addEventListener('abort', this.#giveUp, { once: true })
     this.#stopListening = this.#point.listen(
       (message) => this.#heard(message),
-      (reason) => this.#fail(new UnreachableError(`expected the other side of the endpoint to answer, but ${reason}`, { outcome: 'not-sent' })),
+      (reason) =>
+        this.#fail(
+          new UnreachableError(`expected the other side of the endpoint to answer, but ${reason}`, {
+            outcome: 'not-sent',
+          }),
+        ),
     )
     this.#hello()
   }
@@ -76,13 +85,18 @@ class Attempt {
     if (from === this.#id || this.#known.has(from)) return
     this.#known.add(from)
     // What is posted on a bare port waits there, so the first hello of both sides is enough.
-    if (hasOwnPort && this.#point.port !== undefined) return this.#agree(this.#point.port)
-    this.#hello()
-    if (this.#id > from) this.#offer(from)
+    if (hasOwnPort && this.#point.port !== undefined) this.#agree(this.#point.port)
+    else {
+      this.#hello()
+      if (this.#id > from) this.#offer(from)
+    }
   }
 
   #hello(): void {
-    this.#post({ kind: 'hello', name: this.#options.name, from: this.#id, hasOwnPort: this.#point.port !== undefined }, [])
+    this.#post(
+      { kind: 'hello', name: this.#options.name, from: this.#id, hasOwnPort: this.#point.port !== undefined },
+      [],
+    )
   }
 
   #offer(to: string): void {
@@ -100,7 +114,12 @@ class Attempt {
     try {
       this.#point.post(marked(greeting), transfer)
     } catch (error) {
-      this.#fail(new UnreachableError('expected an endpoint that takes messages and ports, got an error from it', { outcome: 'not-sent', cause: error }))
+      this.#fail(
+        new UnreachableError('expected an endpoint that takes messages and ports, got an error from it', {
+          outcome: 'not-sent',
+          cause: error,
+        }),
+      )
     }
   }
 

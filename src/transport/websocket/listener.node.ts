@@ -2,8 +2,9 @@
  * Accepting WebSockets in Node.js, on a port of its own or on paths of an HTTP server the application already has. The
  * only file that knows `ws` as a server.
  */
-import { createServer } from 'node:http'
+
 import type { IncomingMessage, Server } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
@@ -52,7 +53,11 @@ export function webSocketListener(options: WebSocketListenerOptions = {}): Trans
 }
 
 /** Accepts WebSockets on an HTTP or HTTPS server of the application, which stays the application's to start and to close. */
-export function listenOn(server: Server, accept: (connection: Connection) => void, options: ListenOnOptions = {}): Listener {
+export function listenOn(
+  server: Server,
+  accept: (connection: Connection) => void,
+  options: ListenOnOptions = {},
+): Listener {
   const path = options.path ?? '/'
   const upgrades = new Upgrades(accept, options)
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
@@ -62,7 +67,8 @@ export function listenOn(server: Server, accept: (connection: Connection) => voi
   return {
     get address() {
       const bound = server.address()
-      if (bound === null || typeof bound === 'string') throw new ConfigError('expected a server that listens on a port, got one that does not')
+      if (bound === null || typeof bound === 'string')
+        throw new ConfigError('expected a server that listens on a port, got one that does not')
       const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address
       return `${'setSecureContext' in server ? 'wss' : 'ws'}://${host}:${bound.port}${path === '/' ? '' : path}`
     },
@@ -82,16 +88,29 @@ interface Place {
 
 function parseAddress(address: string): Place {
   const url = URL.canParse(address) ? new URL(address) : undefined
-  if (url?.protocol === 'wss:') throw new ConfigError(`expected ws://host:port, or an https server given to listenOn(), got ${describe(address)}`)
-  if (url?.protocol !== 'ws:' || url.search || url.hash || url.username) throw new ConfigError(`expected an address like ws://host:port/path, got ${describe(address)}`)
+  if (url?.protocol === 'wss:')
+    throw new ConfigError(`expected ws://host:port, or an https server given to listenOn(), got ${describe(address)}`)
+  if (url?.protocol !== 'ws:' || url.search || url.hash || url.username)
+    throw new ConfigError(`expected an address like ws://host:port/path, got ${describe(address)}`)
   return { address, host: url.hostname, port: url.port === '' ? 80 : Number(url.port), path: url.pathname }
 }
 
-async function listenAt(place: Place, accept: (connection: Connection) => void, options: WebSocketListenerOptions): Promise<Listener> {
+async function listenAt(
+  place: Place,
+  accept: (connection: Connection) => void,
+  options: WebSocketListenerOptions,
+): Promise<Listener> {
   const { host, path } = place
   const upgrades = new Upgrades(accept, options)
-  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HANDSHAKE_TIMEOUT_MS, requestTimeout: HANDSHAKE_TIMEOUT_MS, connectionsCheckingInterval: HANDSHAKE_TIMEOUT_MS / 5 })
-  server.on('request', (_request, response) => response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end())
+  const server = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HANDSHAKE_TIMEOUT_MS,
+    requestTimeout: HANDSHAKE_TIMEOUT_MS,
+    connectionsCheckingInterval: HANDSHAKE_TIMEOUT_MS / 5,
+  })
+  server.on('request', (_request, response) =>
+    response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end(),
+  )
   server.on('upgrade', (request, socket, head) => {
     if (pathOf(request) === path) upgrades.handle(request, socket, head)
     else refuse(socket, '404 Not Found')
@@ -145,11 +164,16 @@ class Upgrades {
     const { remoteAddress, remotePort } = request.socket
     // Two names: version 8 of the protocol, which `ws` still speaks, called it differently.
     const origin = request.headers.origin ?? request.headers['sec-websocket-origin']?.toString()
-    if (!admits(this.#options.origins, { origin, remoteAddress })) return refuse(socket, '403 Forbidden')
-    if (this.#server.clients.size >= (this.#options.maxConnections ?? Infinity)) return refuse(socket, '503 Service Unavailable')
+    const isFull = this.#server.clients.size >= (this.#options.maxConnections ?? Infinity)
+    if (isFull || !admits(this.#options.origins, { origin, remoteAddress })) {
+      refuse(socket, isFull ? '503 Service Unavailable' : '403 Forbidden')
+      return
+    }
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       const peer = `${remoteAddress}:${remotePort}`
-      this.#accept(new SocketConnection(webSocket as unknown as WebSocketLike, { maxBatchBytes: this.#maxBatchBytes, peer }))
+      this.#accept(
+        new SocketConnection(webSocket as unknown as WebSocketLike, { maxBatchBytes: this.#maxBatchBytes, peer }),
+      )
     })
   }
 

@@ -4,8 +4,8 @@
  */
 import type { Clock, Timer } from '../../base/clock.ts'
 import { systemClock } from '../../base/clock.ts'
-import { ProtocolError, UnreachableError } from '../../base/errors.ts'
 import type { PulsingError } from '../../base/errors.ts'
+import { ProtocolError, UnreachableError } from '../../base/errors.ts'
 import type { Attachments, Connection, ConnectionHandler } from '../../link/connection.ts'
 import { Inbox } from './inbox.ts'
 import type { WebSocketLike } from './web-socket-like.ts'
@@ -99,8 +99,14 @@ export class SocketConnection implements Connection {
   #onMessage(data: unknown): void {
     if (data instanceof ArrayBuffer) this.#inbox.received(new Uint8Array(data))
     // A Buffer would surprise whoever calls `slice` on it: the handler gets a plain view of the same memory.
-    else if (ArrayBuffer.isView(data)) this.#inbox.received(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
-    else this.#fail(new ProtocolError(`expected binary messages from ${this.#peer}, got ${typeof data === 'string' ? 'text' : typeof data}`))
+    else if (ArrayBuffer.isView(data))
+      this.#inbox.received(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    else
+      this.#fail(
+        new ProtocolError(
+          `expected binary messages from ${this.#peer}, got ${typeof data === 'string' ? 'text' : typeof data}`,
+        ),
+      )
   }
 
   #onError(event: unknown): void {
@@ -108,7 +114,10 @@ export class SocketConnection implements Connection {
     if (error === undefined) return
     const code = String(error.code)
     this.#fault = code.startsWith('WS_ERR')
-      ? new ProtocolError(`expected WebSocket messages of at most ${this.maxBatchBytes} bytes from ${this.#peer}, got: ${error.message}`, { cause: error })
+      ? new ProtocolError(
+          `expected WebSocket messages of at most ${this.maxBatchBytes} bytes from ${this.#peer}, got: ${error.message}`,
+          { cause: error },
+        )
       : new UnreachableError(`the connection with ${this.#peer} broke: ${error.message}`, { cause: error })
   }
 
@@ -132,7 +141,8 @@ export class SocketConnection implements Connection {
   #closeError(code: number, reason: string): PulsingError | undefined {
     if (code === CLOSED_CLEANLY) return undefined
     const got = `${code}${reason ? ` (${reason})` : ''}`
-    if (PROTOCOL_CODES.has(code)) return new ProtocolError(`expected ${this.#peer} to accept what was sent, got close code ${got}`)
+    if (PROTOCOL_CODES.has(code))
+      return new ProtocolError(`expected ${this.#peer} to accept what was sent, got close code ${got}`)
     return new UnreachableError(`expected ${this.#peer} to close with ${CLOSED_CLEANLY}, got ${got}`)
   }
 

@@ -45,14 +45,17 @@ export function dialSocket(url: string, options: DialSocketOptions): Promise<Soc
       signal.removeEventListener('abort', giveUp)
       const got = problem instanceof Error && problem.message ? problem.message : `close code ${event.code}`
       const message = `expected a WebSocket server at ${url}, got ${got}`
-      reject(new UnreachableError(message, { outcome: 'not-sent', ...(problem === undefined ? {} : { cause: problem }) }))
+      reject(
+        new UnreachableError(message, { outcome: 'not-sent', ...(problem === undefined ? {} : { cause: problem }) }),
+      )
     }
   })
 }
 
 function createSocket(url: string, options: DialSocketOptions): WebSocketLike {
   const WebSocketClass = options.WebSocket ?? IsomorphicWebSocket
-  if (!WebSocketClass) throw new PulsingUnsupportedError('expected a platform with WebSocket, or one passed as `WebSocket`, got neither')
+  if (!WebSocketClass)
+    throw new PulsingUnsupportedError('expected a platform with WebSocket, or one passed as `WebSocket`, got neither')
   try {
     return new WebSocketClass(url, [], { perMessageDeflate: false, maxPayload: options.maxBatchBytes })
   } catch (error) {

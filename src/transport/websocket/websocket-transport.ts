@@ -4,8 +4,8 @@
  */
 import { ConfigError, describe } from '../../base/errors.ts'
 import type { Connection, DialOptions, Transport } from '../../link/connection.ts'
-import { DEFAULT_MAX_BATCH_BYTES } from './socket-connection.ts'
 import { dialSocket } from './socket.ts'
+import { DEFAULT_MAX_BATCH_BYTES } from './socket-connection.ts'
 import type { WebSocketConstructor } from './web-socket-like.ts'
 
 export interface WebSocketOptions {
