@@ -10,7 +10,7 @@ import { Envelope } from './envelope.ts'
 export class LocalAsk extends Envelope implements Waiting {
   previousWaiting: Waiting | undefined = undefined
   nextWaiting: Waiting | undefined = undefined
-  deadlineAt = 0
+  waitingSince: Turn | undefined = undefined
   queue: DeadlineQueue | undefined = undefined
 
   readonly promise: Promise<unknown>
@@ -36,11 +36,14 @@ export class LocalAsk extends Envelope implements Waiting {
     return true
   }
 
+  override get deadline(): number | undefined {
+    return this.queue?.deadlineOf(this)
+  }
+
   /** Starts waiting: not longer than `timeoutMs`, and not past `signal`. */
   wait(deadlines: Deadlines, timeoutMs: number, signal: AbortSignal | undefined): void {
     this.#timeoutMs = timeoutMs
     deadlines.add(this, timeoutMs)
-    if (this.queue) this.deadline = this.deadlineAt
     if (!signal) return
     this.#signal = signal
     if (signal.aborted) this.#onAbort()
@@ -50,7 +53,7 @@ export class LocalAsk extends Envelope implements Waiting {
   succeed(result: unknown): void {
     let reply: unknown
     try {
-      reply = toReply(result, this.#isPlain, () => this.cancel(undefined))
+      reply = toReply(result, this.#isPlain, this)
     } catch (error) {
       this.fail(error)
       return
@@ -88,23 +91,23 @@ export class LocalAsk extends Envelope implements Waiting {
  * What a caller gets for a handler's result: a plain caller the value itself, or a reader where it is a stream; a caller
  * that sent a Message always a Message.
  *
- * @param onStreamEnd called when the stream of a streamed reply ends or is cancelled
+ * @param envelope cancelled when the stream of a streamed reply ends or is cancelled
  */
-export function toReply(result: unknown, isPlain: boolean, onStreamEnd: () => void): unknown {
+function toReply(result: unknown, isPlain: boolean, envelope: Envelope): unknown {
   if (typeof result !== 'object' || result === null) {
     if (isPlain) return result
     return result === undefined ? Message.empty() : Message.fromObject('', result)
   }
   if (result instanceof Message) return result.handOver()
   if (isStreamLike(result)) {
-    const source = toSource(result, onStreamEnd)
+    const source = toSource(result, () => envelope.cancel(undefined))
     return isPlain ? new StreamReader(source) : Message.stream('', source)
   }
   return isPlain ? result : Message.fromObject('', result)
 }
 
 /** A reply that came too late: a stream in it is cancelled, so that its producer does not wait for ever. */
-export function discardReply(reply: unknown): void {
+function discardReply(reply: unknown): void {
   if (reply instanceof StreamReader) void reply.cancel()
   else if (reply instanceof Message && reply.isStream) void reply.streamReader().cancel()
 }

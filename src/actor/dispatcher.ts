@@ -3,6 +3,7 @@
  * event loop gets its turn too, so that neither an actor nor all of them together can starve input, timers or sockets.
  */
 import type { Clock } from '../base/clock.ts'
+import { SETTLED } from '../base/deferred.ts'
 import { Fifo } from '../base/fifo.ts'
 import { macrotask } from '../base/macrotask.ts'
 
@@ -17,7 +18,7 @@ export const MESSAGES_PER_TURN = 16
 /** Milliseconds of work after which the event loop gets its turn. */
 export const MAX_SLICE_MS = 4
 /** Turns after which the clock is read: often enough for slow handlers, rarely enough for fast ones. */
-const TURNS_PER_LOOK = 4
+const TURNS_PER_LOOK = 16
 
 export class Dispatcher {
   readonly #clock: Clock
@@ -35,7 +36,8 @@ export class Dispatcher {
     this.#ready.push(runnable)
     if (this.#isQueued) return
     this.#isQueued = true
-    queueMicrotask(this.#run)
+    // Not queueMicrotask: in Node.js that one carries an async resource for every call.
+    void SETTLED.then(this.#run)
   }
 
   readonly #run = (): void => {

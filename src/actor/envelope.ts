@@ -8,8 +8,6 @@ import type { ActorRef } from './actor-ref.ts'
 export abstract class Envelope {
   readonly message: Message
   readonly sender: ActorRef | undefined
-  /** When the sender stops waiting, on the runtime's clock; undefined when it does not wait. */
-  deadline: number | undefined = undefined
   #cancellation: { readonly reason: unknown } | undefined = undefined
   #controller: AbortController | undefined = undefined
 
@@ -22,6 +20,10 @@ export abstract class Envelope {
   abstract succeed(result: unknown): void
   /** Why there is no result. */
   abstract fail(error: unknown): void
+  /** When the sender stops waiting, on the runtime's clock; undefined when it does not wait. */
+  get deadline(): number | undefined {
+    return undefined
+  }
   /** Whether somebody waits for the outcome. */
   abstract get isAsk(): boolean
 

@@ -6,14 +6,23 @@ import type { Clock, Timer } from './clock.ts'
 import { MAX_TIMER_MS } from './clock.ts'
 import { macrotask } from './macrotask.ts'
 
-/** Something that waits. The fields belong to the queue while the entry is in one; they start as undefined and 0. */
+/** Something that waits. The fields belong to the queue while the entry is in one; they start as undefined. */
 export interface Waiting {
   previousWaiting: Waiting | undefined
   nextWaiting: Waiting | undefined
-  deadlineAt: number
+  waitingSince: Turn | undefined
   queue: DeadlineQueue | undefined
   /** Called once when the time is up; the entry is no longer in the queue. */
   expired(): void
+}
+
+/**
+ * One turn of the event loop in which waits began. Reading the clock costs more than all else here, so it is read once
+ * a turn; a wait counts from the end of the turn it began in, and so is never cut short by a long one.
+ */
+export interface Turn {
+  readonly startedAt: number
+  endedAt: number | undefined
 }
 
 export class Deadlines {
@@ -64,7 +73,7 @@ export class DeadlineQueue {
   #last: Waiting | undefined
   #timer: Timer | undefined
   #isHeld = false
-  #isCheckQueued = false
+  #turn: Turn | undefined
 
   constructor(clock: Clock, durationMs: number, onIdle: () => void) {
     this.#clock = clock
@@ -74,7 +83,11 @@ export class DeadlineQueue {
 
   add(entry: Waiting): void {
     entry.queue = this
-    entry.deadlineAt = this.#clock.now() + this.#durationMs
+    if (this.#turn === undefined) {
+      this.#turn = { startedAt: this.#clock.now(), endedAt: undefined }
+      macrotask(this.#endTurn)
+    }
+    entry.waitingSince = this.#turn
     entry.previousWaiting = this.#last
     entry.nextWaiting = undefined
     if (this.#last) this.#last.nextWaiting = entry
@@ -82,10 +95,11 @@ export class DeadlineQueue {
     this.#last = entry
     this.size++
     if (this.#timer === undefined) this.#arm(this.#durationMs)
-    if (!this.#isCheckQueued) {
-      this.#isCheckQueued = true
-      macrotask(this.#check)
-    }
+  }
+
+  /** When `entry` began to wait, plus its duration: what it may tell others. */
+  deadlineOf(entry: Waiting): number {
+    return (entry.waitingSince?.startedAt ?? this.#clock.now()) + this.#durationMs
   }
 
   remove(entry: Waiting): void {
@@ -94,7 +108,7 @@ export class DeadlineQueue {
     else this.#first = nextWaiting
     if (nextWaiting) nextWaiting.previousWaiting = previousWaiting
     else this.#last = previousWaiting
-    entry.queue = entry.previousWaiting = entry.nextWaiting = undefined
+    entry.queue = entry.previousWaiting = entry.nextWaiting = entry.waitingSince = undefined
     this.size--
     if (this.size === 0 && this.#isHeld) this.#hold(false)
   }
@@ -106,9 +120,14 @@ export class DeadlineQueue {
 
   // The timer outlives the waits it was armed for (re-arming for every wait would cost more than all else), so it may
   // keep a process alive only while something really waits across a turn of the event loop.
-  readonly #check = (): void => {
-    this.#isCheckQueued = false
+  readonly #endTurn = (): void => {
+    this.#turn!.endedAt = this.#clock.now()
+    this.#turn = undefined
     if (this.size > 0 && !this.#isHeld) this.#hold(true)
+  }
+
+  #endOf({ waitingSince }: Waiting): number {
+    return (waitingSince!.endedAt ?? this.#clock.now()) + this.#durationMs
   }
 
   #hold(keepsAlive: boolean): void {
@@ -124,12 +143,12 @@ export class DeadlineQueue {
   readonly #onTimer = (): void => {
     this.#timer = undefined
     const now = this.#clock.now()
-    for (let entry = this.#first; entry !== undefined && entry.deadlineAt <= now; entry = this.#first) {
+    for (let entry = this.#first; entry !== undefined && this.#endOf(entry) <= now; entry = this.#first) {
       this.remove(entry)
       entry.expired()
     }
     const first = this.#first as Waiting | undefined
-    if (first) this.#arm(Math.max(1, Math.ceil(first.deadlineAt - now)))
+    if (first) this.#arm(Math.max(1, Math.ceil(this.#endOf(first) - now)))
     else if (this.#timer === undefined) this.#onIdle()
   }
 }

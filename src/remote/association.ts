@@ -219,8 +219,8 @@ export class Association {
   }
 
   #receiveAsk(frame: Frame): void {
-    const ask = new InboundAsk(frame.id, decodeMessage(frame, this.#streams), this.#senderRef(frame), this)
-    if (frame.timeout > 0) ask.deadline = this.#runtime.clock.now() + frame.timeout
+    const deadline = frame.timeout > 0 ? this.#runtime.clock.now() + frame.timeout : undefined
+    const ask = new InboundAsk(frame.id, decodeMessage(frame, this.#streams), this.#senderRef(frame), deadline, this)
     const cell = this.#runtime.byId(frame.actor)
     this.#handling.set(ask.id, ask)
     if (!cell) ask.fail(new ActorStoppedError('expected a running actor, got an id no actor of this node has', { address: `actor://${this.#runtime.nodeId}/${frame.actor}` }))

@@ -1,7 +1,7 @@
 /** The two ends of an ask between nodes: the caller's wait here, and the envelope in the mailbox there. */
 import type { ActorRef } from '../actor/actor-ref.ts'
 import { Envelope } from '../actor/envelope.ts'
-import type { DeadlineQueue, Deadlines, Waiting } from '../base/deadlines.ts'
+import type { DeadlineQueue, Deadlines, Turn, Waiting } from '../base/deadlines.ts'
 import { PulsingTimeoutError } from '../base/errors.ts'
 import type { Message } from '../message/message.ts'
 
@@ -9,7 +9,7 @@ import type { Message } from '../message/message.ts'
 export class PendingAsk implements Waiting {
   previousWaiting: Waiting | undefined = undefined
   nextWaiting: Waiting | undefined = undefined
-  deadlineAt = 0
+  waitingSince: Turn | undefined = undefined
   queue: DeadlineQueue | undefined = undefined
 
   readonly id: number
@@ -78,12 +78,19 @@ export interface ReplyLine {
 export class InboundAsk extends Envelope {
   readonly id: number
   readonly #line: ReplyLine
+  readonly #deadline: number | undefined
   #isSettled = false
 
-  constructor(id: number, message: Message, sender: ActorRef | undefined, line: ReplyLine) {
+  /** @param deadline when the caller stops waiting, on this node's clock */
+  constructor(id: number, message: Message, sender: ActorRef | undefined, deadline: number | undefined, line: ReplyLine) {
     super(message, sender)
     this.id = id
+    this.#deadline = deadline
     this.#line = line
+  }
+
+  override get deadline(): number | undefined {
+    return this.#deadline
   }
 
   override get isAsk(): boolean {

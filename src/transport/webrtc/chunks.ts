@@ -13,7 +13,7 @@ export const MAX_MESSAGE_BYTES = 16_384
 export const CHUNK_BYTES: number = MAX_MESSAGE_BYTES - 1
 
 /** The largest batch, and so the most bytes kept for an unfinished one. */
-export const MAX_BATCH_BYTES = 262_144
+export const MAX_BATCH_BYTES: number = 16 * 1024 * 1024
 
 const FIRST = 1
 const LAST = 2
