@@ -1,5 +1,5 @@
 /** An ask inside this process: the envelope and the caller's promise in one. */
-import type { DeadlineQueue, Deadlines, Waiting } from '../base/deadlines.ts'
+import type { DeadlineQueue, Deadlines, Turn, Waiting } from '../base/deadlines.ts'
 import { PulsingTimeoutError } from '../base/errors.ts'
 import { Message } from '../message/message.ts'
 import { isStreamLike, toSource } from '../stream/iterable-source.ts'
