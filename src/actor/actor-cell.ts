@@ -295,6 +295,12 @@ export class ActorCell implements Recipient, Runnable {
     this.#extras?.stopped?.resolve()
   }
 
+  #refuseAll(envelopes: readonly Envelope[]): void {
+    if (envelopes.length === 0) return
+    const error = new ActorStoppedError('the actor stopped before it handled this message', { address: this.toString() })
+    for (const envelope of envelopes) this.#refuse(envelope, error)
+  }
+
   #refuse(envelope: Envelope, error: ActorStoppedError | MailboxFullError): void {
     if (envelope.message.isStream) ignoreRejection(envelope.message.streamReader().cancel())
     envelope.fail(error)

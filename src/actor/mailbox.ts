@@ -24,8 +24,12 @@ export const OVERFLOWS: readonly Overflow[] = ['wait', 'drop-newest', 'drop-olde
 
 interface Sender {
   readonly envelope: Envelope
-  readonly accepted: Deferred<void>
+  /** Only for those who wait to be let in: an ask waits for its reply instead. */
+  readonly accepted: Deferred<void> | undefined
 }
+
+/** The answer for an ask that waits outside: not settled, and nobody's to await. */
+const WAITING: Promise<void> = new Promise(() => undefined)
 
 export class Mailbox {
   readonly #queue = new Fifo<Envelope>()
@@ -56,9 +60,9 @@ export class Mailbox {
     switch (this.#overflow) {
       case 'wait': {
         this.#senders ??= new Fifo()
-        const accepted = deferred<void>()
+        const accepted = envelope.isAsk ? undefined : deferred<void>()
         this.#senders.push({ envelope, accepted })
-        return accepted.promise
+        return accepted?.promise ?? WAITING
       }
       case 'drop-oldest': {
         const oldest = this.#queue.shift()
@@ -83,7 +87,7 @@ export class Mailbox {
       const sender = this.#senders.shift()
       if (sender) {
         this.#queue.push(sender.envelope)
-        sender.accepted.resolve()
+        sender.accepted?.resolve()
       }
     }
     return envelope
@@ -99,7 +103,7 @@ export class Mailbox {
     const envelopes = this.#queue.drain()
     for (const sender of this.#senders?.drain() ?? []) {
       envelopes.push(sender.envelope)
-      sender.accepted.resolve()
+      sender.accepted?.resolve()
     }
     return envelopes
   }

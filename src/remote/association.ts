@@ -24,8 +24,10 @@ import { StreamTable } from './stream-table.ts'
 
 /** How long a gap in what comes from a peer may stay open, in milliseconds, before the session is given up. */
 export const GAP_TIMEOUT_MS = 5_000
-/** Messages of one peer that may wait outside full mailboxes. */
+/** One-way messages of one peer that may wait outside full mailboxes; more are dead letters. */
 export const MAX_WAITING_MESSAGES = 4096
+/** Asks of one peer that may be unanswered here; more are refused. */
+export const MAX_PENDING_ASKS = 65_536
 
 /** What associations need of their node. */
 export interface AssociationOwner {
@@ -224,8 +226,8 @@ export class Association {
     const cell = this.#runtime.byId(frame.actor)
     this.#handling.set(ask.id, ask)
     if (!cell) ask.fail(new ActorStoppedError('expected a running actor, got an id no actor of this node has', { address: `actor://${this.#runtime.nodeId}/${frame.actor}` }))
-    else if (this.#waiting >= MAX_WAITING_MESSAGES) ask.fail(this.#overloaded())
-    else this.#track(cell.accept(ask))
+    else if (this.#handling.size > MAX_PENDING_ASKS) ask.fail(this.#overloaded())
+    else void cell.accept(ask)
   }
 
   #receiveTell(frame: Frame): void {
@@ -352,7 +354,7 @@ export class Association {
   }
 
   #overloaded(): OverloadedError {
-    return new OverloadedError(`expected at most ${MAX_WAITING_MESSAGES} messages of one node waiting for full mailboxes, got more`)
+    return new OverloadedError(`expected at most ${MAX_PENDING_ASKS} unanswered asks of one node, got more`)
   }
 }
 
