@@ -277,10 +277,7 @@ export class ActorCell implements Recipient, Runnable {
     this.#isFinishing = true
     const extras = this.#extras
     for (const timer of extras?.timers ?? []) timer.cancel()
-    const error = new ActorStoppedError('the actor stopped before it handled this message', {
-      address: this.toString(),
-    })
-    for (const envelope of [...(extras?.stashed ?? []), ...this.#mailbox.drain()]) this.#refuse(envelope, error)
+    this.#refuseAll([...(extras?.stashed ?? []), ...this.#mailbox.drain()])
     if (extras?.children?.size)
       await Promise.all([...extras.children].map((child) => child.stop(reason === 'normal' ? 'killed' : reason)))
     if (runsHook && this.#actor.onStop) {

@@ -29,7 +29,7 @@ interface Sender {
 }
 
 /** The answer for an ask that waits outside: not settled, and nobody's to await. */
-const WAITING: Promise<void> = new Promise(() => undefined)
+const WAITING: Promise<void> = /* @__PURE__ */ new Promise(() => undefined)
 
 export class Mailbox {
   readonly #queue = new Fifo<Envelope>()
