@@ -115,7 +115,7 @@ export class SystemConfig {
 
   /** Lets other members create actors of these `asActor` classes here. Without it, none. */
   withActors(...classes: object[]): SystemConfig {
-    const problems = classes.flatMap((Class, index) => (typeNameOf(Class) === undefined ? [`expected an asActor class at index ${index}, got ${describe(Class)}`] : []))
+    const problems = classes.flatMap((Class, index) => (typeNameOf(Class) ? [] : [`expected an asActor class with a type name at index ${index}, got ${describe(Class)}`]))
     if (problems.length > 0) throw new ConfigError(problems)
     return this.#with({ classes: [...this.settings.classes, ...classes] })
   }

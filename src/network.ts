@@ -7,6 +7,7 @@ import type { ActorRef } from './actor/actor-ref.ts'
 import type { ActorRuntime } from './actor/actor-runtime.ts'
 import type { Member, Peer, ResolveOptions } from './actor/actor-system.ts'
 import { systemClock } from './base/clock.ts'
+import { deferred } from './base/deferred.ts'
 import { ActorStoppedError, ConfigError, describe, type PulsingError, PulsingTimeoutError, UnreachableError } from './base/errors.ts'
 import { systemRandom } from './base/random.ts'
 import { Cluster } from './cluster/cluster.ts'
@@ -57,7 +58,10 @@ export class Network {
       })
       this.#cluster.upgrader = this.#upgrades
     }
-    this.#seeds = new Seeds({ link: (address, signal) => this.#dialSeed(address, signal), failed: this.#seedFailed }, systemClock, systemRandom)
+    this.#seeds = new Seeds({
+        link: (address, signal) => this.#dialSeed(address, signal),
+        failed: (address, error) => runtime.warn('seed-failed', `seed ${address}: ${error.message}`, error),
+      }, systemClock, systemRandom)
   }
 
   /** The bound address with its real port. */
@@ -72,9 +76,7 @@ export class Network {
     if (addr !== undefined) await this.#listen(addr)
     const others = seeds.filter((seed) => seed !== this.addr)
     if (others.length === 0) return
-    const joined = this.#join(limits.joinTimeoutMs)
-    this.#seeds.start(others, addr !== undefined)
-    await joined
+    await this.#join(others, addr !== undefined, limits.joinTimeoutMs)
   }
 
   members(): Member[] {
@@ -90,9 +92,8 @@ export class Network {
   }
 
   async connect(endpoint: unknown): Promise<Peer> {
-    const synced = this.#cluster.whenSynced()
-    const { link } = await this.#dial(endpoint, this.#closing.signal)
-    await Promise.race([synced, link.over])
+    const link = await this.#dial(endpoint, this.#closing.signal)
+    await this.#cluster.whenSynced(link)
     return {
       nodeId: link.nodeId,
       closed: link.over,
@@ -125,9 +126,8 @@ export class Network {
     const error = new ActorStoppedError('this node was shut down', { address: `actor://${this.#runtime.nodeId}` })
     this.#seeds.close()
     this.#upgrades?.close()
-    this.#cluster.peers.close(error)
-    await this.#cluster.close()
     this.#closing.abort(error)
+    await this.#cluster.close(error)
     await this.#listener?.close()
   }
 
@@ -142,34 +142,23 @@ export class Network {
     this.#cluster.topology.self.addr = this.#listener.address
   }
 
-  /** Settles when a neighbour told all it knows; rejects when every seed refused this node, or the time is up. */
-  #join(timeoutMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = timeoutMs === Infinity ? undefined : systemClock.setTimer(() => reject(new PulsingTimeoutError('joining the cluster', timeoutMs)), timeoutMs)
-      this.#refused = (error) => {
-        timer?.cancel()
-        reject(error)
-      }
-      void this.#cluster.whenSynced().then(() => {
-        timer?.cancel()
-        resolve()
-      })
-    })
+  /** Settles when a seed is linked and told all it knows; rejects when every seed refused this node, or the time is up. */
+  async #join(seeds: readonly string[], needsAll: boolean, timeoutMs: number): Promise<void> {
+    const joined = this.#seeds.join(seeds, needsAll)
+    if (timeoutMs === Infinity) return joined
+    const { promise, reject } = deferred<never>()
+    const timer = systemClock.setTimer(() => reject(new PulsingTimeoutError('joining the cluster', timeoutMs)), timeoutMs)
+    await Promise.race([joined, promise]).finally(() => timer.cancel())
   }
 
-  #refused: (error: PulsingError) => void = () => undefined
-
-  readonly #seedFailed = (address: string, error: PulsingError, isFinal: boolean): void => {
-    this.#runtime.warn('seed-failed', `seed ${address}: ${error.message}`, error)
-    if (isFinal) this.#refused(error)
+  async #dialSeed(address: string, signal: AbortSignal): Promise<{ readonly gone: Promise<void> } | undefined> {
+    const link = await this.#dial(address, signal)
+    if (link.nodeId === this.#runtime.nodeId) return undefined
+    await this.#cluster.whenSynced(link)
+    return { gone: this.#cluster.neighbours.whenGone(link.nodeId) }
   }
 
-  async #dialSeed(address: string, signal: AbortSignal): Promise<Promise<void>> {
-    const { link } = await this.#dial(address, signal)
-    return link.over
-  }
-
-  async #dial(endpoint: unknown, signal: AbortSignal): Promise<{ readonly link: Link }> {
+  async #dial(endpoint: unknown, signal: AbortSignal): Promise<Link> {
     const transport = this.#transports.find((candidate) => candidate.dial && candidate.handles(endpoint))
     if (!transport) {
       throw new ConfigError(`expected a MessagePort, Worker, SharedWorker, window or an address one of ${this.#transports.map(({ name }) => name).join(', ')} can dial, got ${describe(endpoint)}`)
@@ -188,9 +177,9 @@ export class Network {
   }
 
   /** Makes a connection a link; settles when the other side was let in, and let this node in. */
-  #link(connection: Connection, transport: string, isDialer: boolean): Promise<{ readonly link: Link }> {
+  #link(connection: Connection, transport: string, isDialer: boolean): Promise<Link> {
     const { kind, nodeId, features } = this.#cluster.topology.self
-    const opened = new Promise<{ readonly link: Link }>((resolve, reject) => {
+    const opened = new Promise<Link>((resolve, reject) => {
       const link = new Link(connection, this.#cluster.neighbours, {
         transport,
         isDialer,
@@ -198,7 +187,7 @@ export class Network {
         auth: this.#settings.auth,
         clock: systemClock,
       })
-      this.#cluster.neighbours.expect(link, (outcome) => ('link' in outcome ? resolve(outcome) : reject(outcome.error)))
+      this.#cluster.neighbours.add(link, (outcome) => ('link' in outcome ? resolve(outcome.link) : reject(outcome.error)))
     })
     if (!isDialer) opened.catch((error: PulsingError) => this.#runtime.warn('handshake-failed', `a neighbour was not let in: ${error.message}`, error))
     return opened

@@ -96,41 +96,43 @@ export class ActorCell implements Recipient, Runnable {
   }
 
   tell(message: Message, delivery: Delivery | undefined): Promise<void> {
-    return this.accept(new Tell(message.handOver(), delivery?.sender))
+    try {
+      return this.accept(new Tell(message.handOver(), delivery?.sender))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   ask(message: Message, isPlain: boolean, delivery: Delivery | undefined): Promise<unknown> {
-    const ask = new LocalAsk(message.handOver(), delivery?.sender, isPlain, this)
-    if (delivery === undefined) ask.wait(this.runtime.deadlines, DEFAULT_ASK_TIMEOUT_MS, undefined)
-    else ask.wait(this.runtime.deadlines, this.runtime.timeoutOf(delivery), delivery.signal)
-    if (!ask.isCancelled) void this.accept(ask)
-    return ask.promise
+    try {
+      const timeoutMs = delivery === undefined ? DEFAULT_ASK_TIMEOUT_MS : this.runtime.timeoutOf(delivery)
+      const ask = new LocalAsk(message.handOver(), delivery?.sender, isPlain, this)
+      ask.wait(this.runtime.deadlines, timeoutMs, delivery?.signal)
+      if (ask.isCancelled) discardStream(ask)
+      else void this.accept(ask)
+      return ask.promise
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** Takes an envelope into the mailbox; settles when it is in. */
   accept(envelope: Envelope): Promise<void> {
     if (this.#state === 'stopping' || this.#state === 'stopped') {
-      this.#refuse(
-        envelope,
-        new ActorStoppedError('expected a running actor, got one that has stopped', { address: this.toString() }),
-      )
+      this.#refuse(envelope, new ActorStoppedError('expected a running actor, got one that has stopped', { address: this.toString() }))
       return SETTLED
     }
-    let refusedSelf = false
-    const accepted = this.#mailbox.add(envelope, (refused) => {
-      refusedSelf = refused === envelope
-      this.#refuse(
-        refused,
-        new MailboxFullError('expected room in the mailbox, got a full one', { address: this.toString() }),
-      )
-    })
+    const accepted = this.#mailbox.offer(envelope) ? SETTLED : this.#overflow(envelope)
     if (!this.#isScheduled && this.#current === undefined && this.#state === 'running') this.#schedule()
-    if (refusedSelf && this.#mailbox.failsSenders && !envelope.isAsk) {
-      return Promise.reject(
-        new MailboxFullError('expected room in the mailbox, got a full one', { address: this.toString() }),
-      )
-    }
     return accepted
+  }
+
+  #overflow(envelope: Envelope): Promise<void> {
+    const { refused, accepted } = this.#mailbox.overflow(envelope)
+    if (refused === undefined) return accepted
+    const error = new MailboxFullError('expected room in the mailbox, got a full one', { address: this.toString() })
+    this.#refuse(refused, error)
+    return refused === envelope && this.#mailbox.failsSenders && !envelope.isAsk ? Promise.reject(error) : accepted
   }
 
   /** Runs `onStart`, then begins to handle messages. Rejects, with the actor gone, when `onStart` throws. */
@@ -164,6 +166,7 @@ export class ActorCell implements Recipient, Runnable {
       const envelope = this.#mailbox.next()
       if (envelope === undefined) return
       if (!envelope.isCancelled) this.#handle(envelope)
+      else discardStream(envelope)
     }
     this.#resume()
   }
@@ -180,37 +183,41 @@ export class ActorCell implements Recipient, Runnable {
 
   #handle(envelope: Envelope): void {
     this.#current = envelope
-    let result: unknown
+    envelope.isStashed = false
     try {
       const context = new MessageContext(this, envelope)
-      result = this.behavior ? this.behavior(envelope.message, context) : this.#actor.receive(envelope.message, context)
+      const result = this.behavior ? this.behavior(envelope.message, context) : this.#actor.receive(envelope.message, context)
+      if (isThenable(result)) this.#await(envelope, result)
+      else this.#succeeded(envelope, result)
     } catch (error) {
       this.#failed(envelope, error)
-      return
     }
-    if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function') {
-      ;(result as PromiseLike<unknown>).then(
-        (value) => {
-          this.#succeeded(envelope, value)
-          this.#afterWait()
-        },
-        (error: unknown) => {
-          this.#failed(envelope, error)
-          this.#afterWait()
-        },
-      )
-    } else this.#succeeded(envelope, result)
+  }
+
+  #await(envelope: Envelope, result: PromiseLike<unknown>): void {
+    // A thenable of somebody else's may call back twice, or at once: a promise does neither.
+    const promise = result instanceof Promise ? result : Promise.resolve(result)
+    promise.then(
+      (value) => {
+        this.#succeeded(envelope, value)
+        this.#afterWait()
+      },
+      (error: unknown) => {
+        this.#failed(envelope, error)
+        this.#afterWait()
+      },
+    )
   }
 
   #succeeded(envelope: Envelope, result: unknown): void {
     this.#current = undefined
-    if (this.#extras?.stashed?.includes(envelope)) return
-    envelope.succeed(result)
+    if (!envelope.isStashed) envelope.succeed(result)
   }
 
   #failed(envelope: Envelope, thrown: unknown): void {
     this.#current = undefined
     const error = toActorError(thrown, this.toString())
+    if (!envelope.message.isTaken) discardStream(envelope)
     envelope.fail(error)
     this.runtime.reportFailure(this.ref, error, envelope.isAsk)
   }
@@ -221,8 +228,9 @@ export class ActorCell implements Recipient, Runnable {
   }
 
   stash(envelope: Envelope): void {
-    const stashed = (this.#extra.stashed ??= [])
-    if (!stashed.includes(envelope)) stashed.push(envelope)
+    if (envelope.isStashed) return
+    envelope.isStashed = true
+    ;(this.#extra.stashed ??= []).push(envelope)
   }
 
   unstashAll(): void {
@@ -299,7 +307,7 @@ export class ActorCell implements Recipient, Runnable {
   }
 
   #refuse(envelope: Envelope, error: ActorStoppedError | MailboxFullError): void {
-    if (envelope.message.isStream) ignoreRejection(envelope.message.streamReader().cancel())
+    discardStream(envelope)
     envelope.fail(error)
     this.runtime.deadLetter(this.toString(), envelope.message.msgType, error.code)
   }
@@ -307,4 +315,13 @@ export class ActorCell implements Recipient, Runnable {
   toString(): string {
     return actorUri(this.runtime.nodeId, this.id)
   }
+}
+
+/** A stream in a message nobody will read: its producer is told. */
+function discardStream({ message }: Envelope): void {
+  if (message.isStream) ignoreRejection(message.streamReader().cancel())
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
 }

@@ -1,5 +1,6 @@
 /** What a handler sees of its surroundings: itself, its sender, and what it may do. One object per message. */
 import type { Timer } from '../base/clock.ts'
+import { ignoreRejection } from '../base/deferred.ts'
 import { PulsingUnsupportedError } from '../base/errors.ts'
 import type { Message } from '../message/message.ts'
 import type { Spawnable } from './actor.ts'
@@ -97,10 +98,12 @@ export class MessageContext implements ActorContext {
   }
 
   schedule(delayMs: number, msg: unknown): Cancellable {
-    const { cell, timers } = { cell: this.#cell, timers: this.#cell.timers }
+    const cell = this.#cell
+    const { timers } = cell
     const timer: Timer = cell.runtime.clock.setTimer(() => {
       timers.delete(timer)
-      void cell.ref.tell(msg)
+      // Refused by a full mailbox, it is a counted dead letter already.
+      ignoreRejection(cell.ref.tell(msg))
     }, delayMs)
     timers.add(timer)
     return {

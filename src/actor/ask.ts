@@ -1,10 +1,11 @@
 /** An ask inside this process: the envelope and the caller's promise in one. */
 import type { DeadlineQueue, Deadlines, Turn, Waiting } from '../base/deadlines.ts'
-import { PulsingTimeoutError } from '../base/errors.ts'
+import { PulsingTimeoutError, toActorError } from '../base/errors.ts'
 import { Message } from '../message/message.ts'
 import { isStreamLike, toSource } from '../stream/iterable-source.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
 import type { ActorRef } from './actor-ref.ts'
+import { discardResult } from './discarded-result.ts'
 import { Envelope } from './envelope.ts'
 
 export class LocalAsk extends Envelope implements Waiting {
@@ -55,11 +56,11 @@ export class LocalAsk extends Envelope implements Waiting {
     try {
       reply = toReply(result, this.#isPlain, this)
     } catch (error) {
-      this.fail(error)
+      this.fail(toActorError(error, String(this.#address)))
       return
     }
     if (this.#settle()) this.#resolve(reply)
-    else discardReply(reply)
+    else discardResult(reply)
   }
 
   fail(error: unknown): void {
@@ -104,10 +105,4 @@ function toReply(result: unknown, isPlain: boolean, envelope: Envelope): unknown
     return isPlain ? new StreamReader(source) : Message.stream('', source)
   }
   return isPlain ? result : Message.fromObject('', result)
-}
-
-/** A reply that came too late: a stream in it is cancelled, so that its producer does not wait for ever. */
-function discardReply(reply: unknown): void {
-  if (reply instanceof StreamReader) void reply.cancel()
-  else if (reply instanceof Message && reply.isStream) void reply.streamReader().cancel()
 }

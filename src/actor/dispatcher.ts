@@ -22,13 +22,16 @@ const TURNS_PER_LOOK = 16
 
 export class Dispatcher {
   readonly #clock: Clock
+  readonly #onError: (error: unknown) => void
   readonly #ready = new Fifo<Runnable>()
   #isQueued = false
   #sliceStartedAt = 0
   #turns = 0
 
-  constructor(clock: Clock) {
+  /** @param onError hears of a runnable that threw, against its promise; the others go on */
+  constructor(clock: Clock, onError: (error: unknown) => void) {
     this.#clock = clock
+    this.#onError = onError
   }
 
   /** Lets `runnable` run soon, after those already scheduled. */
@@ -42,7 +45,11 @@ export class Dispatcher {
 
   readonly #run = (): void => {
     for (let runnable = this.#ready.shift(); runnable !== undefined; runnable = this.#ready.shift()) {
-      runnable.run(MESSAGES_PER_TURN)
+      try {
+        runnable.run(MESSAGES_PER_TURN)
+      } catch (error) {
+        this.#onError(error)
+      }
       if (++this.#turns >= TURNS_PER_LOOK && this.#isSliceOver()) {
         macrotask(this.#resume)
         return

@@ -4,10 +4,13 @@
  */
 import type { Message } from '../message/message.ts'
 import type { ActorRef } from './actor-ref.ts'
+import { discardResult } from './discarded-result.ts'
 
 export abstract class Envelope {
   readonly message: Message
   readonly sender: ActorRef | undefined
+  /** Set aside by its handler: its outcome comes when it is handled again. */
+  isStashed = false
   #cancellation: { readonly reason: unknown } | undefined = undefined
   #controller: AbortController | undefined = undefined
 
@@ -53,6 +56,8 @@ export class Tell extends Envelope {
   override get isAsk(): boolean {
     return false
   }
-  succeed(): void {}
+  succeed(result: unknown): void {
+    if (typeof result === 'object' && result !== null) discardResult(result)
+  }
   fail(): void {}
 }

@@ -47,32 +47,29 @@ export class Mailbox {
     return this.#queue.size
   }
 
-  /**
-   * Takes an envelope in. The promise settles when it is among the queued ones.
-   *
-   * @param refused called with the envelope that has no place here: this one or, by policy, the oldest
-   */
-  add(envelope: Envelope, refused: (envelope: Envelope) => void): Promise<void> {
-    if (this.#queue.size < this.#capacity && !this.#senders?.size) {
-      this.#queue.push(envelope)
-      return SETTLED
-    }
+  /** Takes an envelope in if there is room. */
+  offer(envelope: Envelope): boolean {
+    if (this.#queue.size >= this.#capacity || (this.#senders !== undefined && this.#senders.size > 0)) return false
+    this.#queue.push(envelope)
+    return true
+  }
+
+  /** What becomes of an envelope that found no room: the one refused instead, if any, and when this one is in. */
+  overflow(envelope: Envelope): { readonly refused: Envelope | undefined; readonly accepted: Promise<void> } {
     switch (this.#overflow) {
       case 'wait': {
         this.#senders ??= new Fifo()
         const accepted = envelope.isAsk ? undefined : deferred<void>()
         this.#senders.push({ envelope, accepted })
-        return accepted?.promise ?? WAITING
+        return { refused: undefined, accepted: accepted?.promise ?? WAITING }
       }
       case 'drop-oldest': {
-        const oldest = this.#queue.shift()
+        const refused = this.#queue.shift()
         this.#queue.push(envelope)
-        if (oldest) refused(oldest)
-        return SETTLED
+        return { refused, accepted: SETTLED }
       }
       default:
-        refused(envelope)
-        return SETTLED
+        return { refused: envelope, accepted: SETTLED }
     }
   }
 

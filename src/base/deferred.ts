@@ -18,6 +18,13 @@ export function deferred<T>(): Deferred<T> {
 /** The one promise of "nothing to wait for", shared so that a hot path allocates none. */
 export const SETTLED: Promise<void> = Promise.resolve()
 
+/** A rejection for those who await it; who does not is not told, and no process ends for it. */
+export function rejected(error: unknown): Promise<never> {
+  const promise = Promise.reject(error)
+  ignoreRejection(promise)
+  return promise as Promise<never>
+}
+
 /** For a promise whose failure is reported elsewhere: keeps it from being called unhandled. */
 export function ignoreRejection(promise: Promise<unknown>): void {
   promise.then(undefined, () => undefined)

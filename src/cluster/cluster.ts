@@ -7,12 +7,13 @@ import type { Member, ResolveOptions } from '../actor/actor-system.ts'
 import { DEFAULT_RESOLVE_TIMEOUT_MS } from '../actor/actor-system.ts'
 import type { ActorRef } from '../actor/actor-ref.ts'
 import { ActorNotFoundError, describe, type PulsingError, SessionResetError, UnreachableError } from '../base/errors.ts'
+import { type Deferred, deferred } from '../base/deferred.ts'
 import type { Random } from '../base/random.ts'
 import type { Link } from '../link/link.ts'
 import { nameUri } from '../message/address.ts'
 import { Peers, type Routes } from '../remote/peers.ts'
 import type { Frame } from '../wire/frame.ts'
-import { FIRST_ROUTED_KIND, FRAME, GOAWAY } from '../wire/frame.ts'
+import { FIRST_ROUTED_KIND, FRAME } from '../wire/frame.ts'
 import type { FrameReader } from '../wire/frame-reader.ts'
 import { Forwarding } from './forwarding.ts'
 import { Names } from './names.ts'
@@ -45,7 +46,8 @@ export class Cluster implements Routes {
   readonly #runtime: ActorRuntime
   readonly #names: Names
   readonly #forwarding: Forwarding
-  readonly #synced = new Set<() => void>()
+  readonly #synced = new WeakMap<Link, Deferred<void>>()
+  readonly #resolving = new Set<(error: PulsingError) => void>()
 
   constructor(options: ClusterOptions) {
     const { runtime, random, kind, features, classes, maxMessageBytes } = options
@@ -80,13 +82,16 @@ export class Cluster implements Routes {
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         unwatch()
+        this.#resolving.delete(fail)
         timer?.cancel()
         signal?.removeEventListener('abort', onAbort)
       }
-      const onAbort = (): void => {
+      const fail = (error: unknown): void => {
         settle()
-        reject(signal?.reason)
+        reject(error)
       }
+      const onAbort = (): void => fail(signal?.reason)
+      this.#resolving.add(fail)
       const unwatch = this.#names.watch(name, () => {
         const ref = this.find(name, options)
         if (!ref) return
@@ -97,18 +102,23 @@ export class Cluster implements Routes {
         timeout === Infinity
           ? undefined
           : this.#runtime.clock.setTimer(() => {
-              settle()
               const where = options.node === undefined ? 'in the cluster' : `on node ${options.node}`
-              reject(new ActorNotFoundError(`expected a public actor named ${describe(name)} ${where} within ${timeout} ms, got none`, { address: nameUri(name) }))
+              fail(new ActorNotFoundError(`expected a public actor named ${describe(name)} ${where} within ${timeout} ms, got none`, { address: nameUri(name) }))
             }, timeout)
       if (signal?.aborted) onAbort()
       else signal?.addEventListener('abort', onAbort)
     })
   }
 
-  /** Settles when a neighbour has told all it knows. */
-  whenSynced(): Promise<void> {
-    return new Promise((resolve) => void this.#synced.add(resolve))
+  /** Settles when a neighbour has told all it knows, or its link is over. */
+  whenSynced(link: Link): Promise<void> {
+    return Promise.race([this.#syncOf(link).promise, link.over])
+  }
+
+  #syncOf(link: Link): Deferred<void> {
+    let sync = this.#synced.get(link)
+    if (!sync) this.#synced.set(link, (sync = deferred()))
+    return sync
   }
 
   #nameChanged(name: string, actorId: string | undefined): void {
@@ -143,22 +153,36 @@ export class Cluster implements Routes {
       // Version 0: whatever the neighbour says of itself replaces it.
       this.topology.applySnapshot({ op: 'node', nodeId, version: 0, kind, addr: undefined, features, classes: [], links: [], names: [] })
     }
-    const change = this.topology.changeSelf({ op: 'link', other: nodeId, isUp: true })
-    this.neighbours.tell([change], link)
-    this.#recompute()
+    if (!this.topology.self.links.has(nodeId)) {
+      this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: true })], link)
+      this.#recompute()
+    }
     const snapshots: Update[] = [...this.topology.members()].filter(({ version }) => version > 0).map((record) => this.topology.snapshot(record))
     this.neighbours.send(link, [...snapshots, { op: 'synced' }])
     this.#runtime.events.emit('linkOpened', { nodeId, transport: link.transport })
   }
 
-  /** A link is over. Frames on their way over it may be lost, so every session that went that way ends. */
+  /** A neighbour is gone: the last link to it is over. */
   neighbourLeft(link: Link, error: PulsingError | undefined): void {
     const { nodeId } = link
-    const rerouted = [...this.peers.associations()].map((association) => association.nodeId).filter((peer) => this.topology.nextHop(peer) === nodeId)
+    const rerouted = this.#peersVia(nodeId)
     this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: false })])
     this.#recompute()
-    for (const peer of rerouted) this.peers.lost(peer, new SessionResetError(`the link to node ${nodeId} was lost`, { address: `actor://${peer}` }))
+    this.#lose(rerouted, nodeId)
     this.#runtime.events.emit('linkClosed', { nodeId, transport: link.transport, error })
+  }
+
+  /** A link that had been replaced by another to the same neighbour broke: what was on its way over it may be lost. */
+  linkBroke(link: Link): void {
+    this.#lose(this.#peersVia(link.nodeId), link.nodeId)
+  }
+
+  #peersVia(neighbour: string): string[] {
+    return [...this.peers.associations()].map(({ nodeId }) => nodeId).filter((nodeId) => this.topology.nextHop(nodeId) === neighbour)
+  }
+
+  #lose(peers: readonly string[], neighbour: string): void {
+    for (const peer of peers) this.peers.lost(peer, new SessionResetError(`the link to node ${neighbour} was lost`, { address: `actor://${peer}` }))
   }
 
   /** One frame from a neighbour. @throws ProtocolError */
@@ -170,8 +194,8 @@ export class Cluster implements Routes {
     if (frame.kind < FIRST_ROUTED_KIND) return
     const from = this.#forwarding.accept(link, frame, reader)
     if (from === undefined) return
-    if (frame.kind !== FRAME.undeliverable) this.peers.receive(from, frame)
-    else if (this.topology.member(from)?.kind === 'relay' || from === link.nodeId) {
+    if (frame.kind !== FRAME.undeliverable) this.peers.receive(link, from, frame)
+    else if (this.topology.nextHop(frame.actor) === link.nodeId) {
       this.peers.lost(frame.actor, new UnreachableError(`expected a way to node ${frame.actor}, got none: ${frame.reason}`, { address: `actor://${frame.actor}` }))
     }
   }
@@ -179,8 +203,7 @@ export class Cluster implements Routes {
   #learn(link: Link, update: Update): void {
     switch (update.op) {
       case 'synced':
-        for (const notify of this.#synced) notify()
-        this.#synced.clear()
+        this.#syncOf(link).resolve()
         return
       case 'want': {
         const record = this.topology.member(update.nodeId)
@@ -232,10 +255,10 @@ export class Cluster implements Routes {
     return { nodeId, kind, status: 'online', isSelf: nodeId === this.#runtime.nodeId, ...(addr === undefined ? {} : { addr }) }
   }
 
-  /** Leaves the cluster: neighbours are told, links end after what was sent has left. */
-  async close(): Promise<void> {
-    const links = this.neighbours.links()
-    for (const link of links) link.close(GOAWAY.leaving, 'leaving')
-    await Promise.all(links.map((link) => link.over))
+  /** Leaves the cluster: what waits fails with `error`, neighbours are told, links end after what was sent has left. */
+  async close(error: PulsingError): Promise<void> {
+    for (const fail of [...this.#resolving]) fail(error)
+    this.peers.close(error)
+    await this.neighbours.close()
   }
 }

@@ -41,7 +41,11 @@ export class Forwarding {
   }
 
   #forward(link: Link, from: string, frame: Frame, reader: FrameReader): void {
-    if (frame.hops === 0 || frame.from === '') return
+    if (frame.from === '') return
+    if (frame.hops === 0) {
+      this.#refuse(link, from, frame, 'there are too many relays on the way')
+      return
+    }
     const hop = this.#topology.nextHop(frame.to)
     const next = hop === undefined || hop === link.nodeId ? undefined : this.#neighbours.link(hop)
     if (!next) {

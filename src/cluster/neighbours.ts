@@ -16,18 +16,23 @@ const UPDATES_PER_FRAME = 64
 export interface NeighbourListener {
   neighbourJoined(link: Link): void
   neighbourLeft(link: Link, error: PulsingError | undefined): void
+  /** A link that was replaced ended with an error. */
+  linkBroke(link: Link): void
   received(link: Link, frame: Frame, reader: FrameReader): void
 }
 
-/** Why a link ended before it was of use. */
+/** What became of a new link: the one to that neighbour which counts, or why there is none. */
 export type LinkOutcome = (outcome: { readonly link: Link } | { readonly error: PulsingError }) => void
 
 export class Neighbours implements LinkHandler {
   readonly #self: string
   readonly #listener: NeighbourListener
   readonly #links = new Map<string, Link>()
-  readonly #outcomes = new WeakMap<Link, LinkOutcome>()
+  /** Replaced by another link to the same neighbour; what is still on its way over them counts. */
+  readonly #retiring = new Set<Link>()
+  readonly #greeting = new Map<Link, LinkOutcome>()
   readonly #frame = new Frame()
+  #isClosed = false
 
   constructor(self: string, listener: NeighbourListener) {
     this.#self = self
@@ -38,13 +43,15 @@ export class Neighbours implements LinkHandler {
     return this.#links.get(nodeId)
   }
 
-  links(): Link[] {
-    return [...this.#links.values()]
+  /** Takes a new link in; `outcome` is called once, when it is up or failed. */
+  add(link: Link, outcome: LinkOutcome): void {
+    this.#greeting.set(link, outcome)
+    if (this.#isClosed) link.abort('this node is shut down')
   }
 
-  /** Calls `outcome` once, when the link is up or failed. */
-  expect(link: Link, outcome: LinkOutcome): void {
-    this.#outcomes.set(link, outcome)
+  /** Settles when no link to a node is left. */
+  async whenGone(nodeId: string): Promise<void> {
+    for (let link = this.#links.get(nodeId); link !== undefined; link = this.#links.get(nodeId)) await link.over
   }
 
   /** Tells all neighbours but one. */
@@ -58,6 +65,15 @@ export class Neighbours implements LinkHandler {
     for (let i = 0; i < updates.length; i += UPDATES_PER_FRAME) this.#sendPayload(link, encodeUpdates(updates.slice(i, i + UPDATES_PER_FRAME)))
   }
 
+  /** Ends all links, after what was sent has left, and those not yet up at once. Links that come later are refused. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const link of [...this.#greeting.keys()]) link.abort('this node is shut down')
+    const links = [...this.#links.values(), ...this.#retiring]
+    for (const link of links) link.close(GOAWAY.leaving, 'leaving')
+    await Promise.all(links.map((link) => link.over))
+  }
+
   #sendPayload(link: Link, payload: Uint8Array): void {
     this.#frame.kind = FRAME.cluster
     this.#frame.payload = payload
@@ -67,36 +83,38 @@ export class Neighbours implements LinkHandler {
   opened(link: Link): void {
     const { nodeId } = link
     const existing = this.#links.get(nodeId)
-    if (nodeId === this.#self) {
-      link.close(GOAWAY.duplicate, 'a node does not link to itself')
-    } else if (existing && !this.#replaces(link, existing)) {
-      link.close(GOAWAY.duplicate, 'there is a link already')
-    } else {
+    if (this.#isClosed) link.close(GOAWAY.leaving, 'leaving')
+    else if (nodeId === this.#self) link.close(GOAWAY.duplicate, 'a node does not link to itself')
+    else if (existing && !this.#replaces(link, existing)) this.#retire(link)
+    else {
       this.#links.set(nodeId, link)
-      if (existing) {
-        existing.close(GOAWAY.duplicate, 'there is a newer link')
-        this.#listener.neighbourLeft(existing, undefined)
-      }
+      if (existing) this.#retire(existing)
       this.#listener.neighbourJoined(link)
     }
     this.#settle(link, { link: this.#links.get(nodeId) ?? link })
   }
 
+  #retire(link: Link): void {
+    this.#retiring.add(link)
+    link.close(GOAWAY.duplicate, 'there is another link')
+  }
+
   /** Both ends must come to the same answer: a newer link from the same dialer wins, else the one the lower node id dialed. */
   #replaces(link: Link, existing: Link): boolean {
-    return link.isDialer === existing.isDialer ? true : link.isDialer === (this.#self < link.nodeId)
+    return link.isDialer === existing.isDialer || link.isDialer === (this.#self < link.nodeId)
   }
 
   received(link: Link, frame: Frame, reader: FrameReader): void {
-    if (this.#links.get(link.nodeId) === link) this.#listener.received(link, frame, reader)
+    this.#listener.received(link, frame, reader)
   }
 
-  drained(): void {}
-
   closed(link: Link, error: PulsingError | undefined): void {
-    if (this.#links.get(link.nodeId) !== link) return
-    this.#links.delete(link.nodeId)
-    this.#listener.neighbourLeft(link, error)
+    if (this.#retiring.delete(link)) {
+      if (error) this.#listener.linkBroke(link)
+    } else if (this.#links.get(link.nodeId) === link) {
+      this.#links.delete(link.nodeId)
+      this.#listener.neighbourLeft(link, error)
+    }
   }
 
   failed(link: Link, error: PulsingError): void {
@@ -104,7 +122,8 @@ export class Neighbours implements LinkHandler {
   }
 
   #settle(link: Link, outcome: { readonly link: Link } | { readonly error: PulsingError }): void {
-    this.#outcomes.get(link)?.(outcome)
-    this.#outcomes.delete(link)
+    const settle = this.#greeting.get(link)
+    this.#greeting.delete(link)
+    settle?.(outcome)
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Keeps this node linked to its seeds for as long as it lives. A relay keeps a link to every seed; a leaf needs one, and
- * takes the next seed when it loses it.
+ * takes the next seed when it loses it. A seed that refuses this node for good, or is this node, is not tried again.
  */
 import type { Clock, Timer } from '../base/clock.ts'
 import { AuthError, ProtocolError, type PulsingError, toActorError } from '../base/errors.ts'
@@ -9,9 +9,12 @@ import { Backoff } from '../link/backoff.ts'
 
 /** How seeds are reached. */
 export interface SeedDialer {
-  /** Links to a seed. Settles with the end of the link, once it is up; rejects when it does not come up. */
-  link(address: string, signal: AbortSignal): Promise<Promise<void>>
-  /** An attempt failed; another follows unless `isFinal`. */
+  /**
+   * Links to a seed, and hears all it knows. Settles with a promise of the moment no link to that node is left, or with
+   * undefined when the seed is this node itself; rejects when the link does not come up.
+   */
+  link(address: string, signal: AbortSignal): Promise<{ readonly gone: Promise<void> } | undefined>
+  /** A seed could not be linked; it is tried again unless `isFinal`. */
   failed(address: string, error: PulsingError, isFinal: boolean): void
 }
 
@@ -27,10 +30,18 @@ export class Seeds {
     this.#random = random
   }
 
-  /** Begins. Returns at once; progress is told to the dialer. */
-  start(addresses: readonly string[], needsAll: boolean): void {
-    if (needsAll) for (const address of addresses) void this.#keep([address])
-    else if (addresses.length > 0) void this.#keep(addresses)
+  /**
+   * Begins. Settles when one seed is linked, or none is left that is not this node.
+   *
+   * @throws AuthError, ProtocolError the last refusal, when every seed refused this node for good
+   */
+  join(addresses: readonly string[], needsAll: boolean): Promise<void> {
+    const groups = needsAll ? addresses.map((address) => [address]) : [addresses]
+    return new Promise((resolve, reject) => {
+      let refusal: PulsingError | undefined
+      const ended = groups.map((group) => this.#keep(group, resolve, (error) => void (refusal = error)))
+      void Promise.all(ended).then(() => (refusal ? reject(refusal) : resolve()))
+    })
   }
 
   /** Stops trying. Links that are up stay up. */
@@ -38,26 +49,31 @@ export class Seeds {
     this.#closing.abort()
   }
 
-  /** Keeps one link to any of `addresses`. Ends when closed, or when every one of them refused this node for good. */
-  async #keep(addresses: readonly string[]): Promise<void> {
+  /** Keeps one link to any of `addresses`. Ends when closed, or when there is none left to try. */
+  async #keep(addresses: readonly string[], linked: () => void, refused: (error: PulsingError) => void): Promise<void> {
     const { signal } = this.#closing
     const backoff = new Backoff(this.#random)
-    const refused = new Set<string>()
-    for (let turn = 0; !signal.aborted && refused.size < addresses.length; turn++) {
-      const address = addresses[turn % addresses.length]!
-      if (refused.has(address)) continue
+    const left = [...addresses]
+    while (!signal.aborted && left.length > 0) {
+      const address = left.shift()!
       try {
-        const over = await this.#dialer.link(address, signal)
+        const link = await this.#dialer.link(address, signal)
+        if (!link) continue
+        linked()
         backoff.reset()
-        await over
+        await link.gone
       } catch (thrown) {
         if (signal.aborted) return
         const error = toActorError(thrown)
         // Neither a wrong token nor a wrong version mends itself.
         const isFinal = error instanceof AuthError || error instanceof ProtocolError
-        if (isFinal) refused.add(address)
-        this.#dialer.failed(address, error, isFinal && refused.size === addresses.length)
+        this.#dialer.failed(address, error, isFinal)
+        if (isFinal) {
+          refused(error)
+          continue
+        }
       }
+      left.push(address)
       await this.#wait(backoff.next())
     }
   }
@@ -65,18 +81,17 @@ export class Seeds {
   #wait(delayMs: number): Promise<void> {
     const { signal } = this.#closing
     return new Promise((resolve) => {
-      if (signal.aborted) {
-        resolve()
-        return
-      }
-      let timer: Timer
+      let timer: Timer | undefined
       const done = (): void => {
-        timer.cancel()
+        timer?.cancel()
         signal.removeEventListener('abort', done)
         resolve()
       }
-      timer = this.#clock.setTimer(done, delayMs)
-      signal.addEventListener('abort', done)
+      if (signal.aborted) done()
+      else {
+        timer = this.#clock.setTimer(done, delayMs)
+        signal.addEventListener('abort', done)
+      }
     })
   }
 }

@@ -92,6 +92,11 @@ export class Message {
     return this.#source !== undefined
   }
 
+  /** @internal whether the stream's reader was asked for, or the stream sent on */
+  get isTaken(): boolean {
+    return this.#reader !== undefined || this.#isSpent
+  }
+
   /** @internal whether the value is still at hand and was never encoded */
   get isObject(): boolean {
     return this.#payload === undefined && this.#source === undefined

@@ -53,7 +53,9 @@ export function typeNameOf(Class: unknown): string | undefined {
  *
  * Registering a second class under a type name replaces the first, as reloading a module does.
  *
- * @throws ConfigError for something that is no class, or has no name
+ * Minifiers rename classes, or leave them without a name: give a `type` to classes that other nodes create.
+ *
+ * @throws ConfigError for something that is no class
  */
 export function asActor<T extends Constructor>(Class: T, context?: ClassDecoratorContext): T & ActorClass<T>
 export function asActor(
@@ -68,10 +70,12 @@ export function asActor(classOrOptions: Constructor | AsActorOptions, context?: 
 function register(Class: unknown, type: string): Constructor {
   if (typeof Class !== 'function' || typeof Class.prototype !== 'object')
     throw new ConfigError(`expected a class, got ${describe(Class)}`)
-  if (!type) throw new ConfigError('expected a class with a name, got an anonymous one: use asActor({ type: … })')
   const constructor = Class as Constructor
-  registry.set(type, constructor)
-  typeNames.set(constructor, type)
+  // A class without a name, as minifiers leave behind, is an actor all the same; only other nodes cannot name it.
+  if (type) {
+    registry.set(type, constructor)
+    typeNames.set(constructor, type)
+  }
   Object.defineProperty(constructor.prototype, toActor, {
     value(this: object) {
       return new ClassActor(this)
@@ -129,11 +133,11 @@ async function createRemote(
   options: CreateOptions,
 ): Promise<ActorProxy<object>> {
   const type = typeNameOf(Class)
-  if (type === undefined) throw new ConfigError(`expected an asActor class, got ${describe(Class)}`)
+  if (!type) throw new ConfigError(`expected an asActor class with a type name, got ${describe(Class)}: use asActor({ type: … })`)
   const ref = await system.createRemote(type, args, { ...options, name: options.name ?? autoName(Class) })
   return ref.asType(Class)
 }
 
 function autoName(Class: Constructor): string {
-  return `${typeNameOf(Class) ?? Class.name}_${shortHex()}`
+  return `${typeNameOf(Class) || 'Actor'}_${shortHex()}`
 }

@@ -4,9 +4,11 @@
  * and nothing of the old session is delivered afterwards.
  */
 import type { ActorRef, Delivery } from '../actor/actor-ref.ts'
+import { DEFAULT_ASK_TIMEOUT_MS } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
+import { discardResult } from '../actor/discarded-result.ts'
 import { Tell } from '../actor/envelope.ts'
-import { SETTLED } from '../base/deferred.ts'
+import { rejected, SETTLED } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
 import { ActorStoppedError, OverloadedError, SessionResetError, toActorError, UnreachableError } from '../base/errors.ts'
 import type { Timer } from '../base/clock.ts'
@@ -18,12 +20,14 @@ import { Frame, FRAME, MAX_HOPS } from '../wire/frame.ts'
 import type { Body } from './payload.ts'
 import { decodeMessage, encodeBody } from './payload.ts'
 import { InboundAsk, PendingAsk } from './remote-ask.ts'
-import { toRemoteReply, fromRemoteReply } from './reply.ts'
+import { fromRemoteReply, toRemoteReply } from './reply.ts'
 import { Sequence } from './sequence.ts'
 import { StreamTable } from './stream-table.ts'
 
 /** How long a gap in what comes from a peer may stay open, in milliseconds, before the session is given up. */
 export const GAP_TIMEOUT_MS = 5_000
+/** Timeouts beyond this are none, on the wire. */
+const MAX_TIMEOUT_MS = 2 ** 50
 /** One-way messages of one peer that may wait outside full mailboxes; more are dead letters. */
 export const MAX_WAITING_MESSAGES = 4096
 /** Asks of one peer that may be unanswered here; more are refused. */
@@ -89,53 +93,39 @@ export class Association {
   tell(actorId: string, message: Message, delivery: Delivery | undefined): Promise<void> {
     const link = this.#owner.linkTo(this.nodeId)
     if (!link) return this.#tellFailed(message, this.#unreachable())
-    let body: Body
     try {
-      body = encodeBody(message, true, this.#streams, link.transfers ? delivery?.transfer : undefined)
+      const body = encodeBody(message, true, this.#streams, this.#transferable(link, delivery))
+      const isRoom = this.#sendBody(FRAME.tell, body, (frame) => {
+        frame.actor = actorId
+        frame.sender = this.#senderId(delivery)
+      })
+      return isRoom ? SETTLED : link.whenWritable()
     } catch (error) {
       return this.#tellFailed(message, toActorError(error))
     }
-    const isRoom = this.#send(
-      FRAME.tell,
-      (frame) => {
-        frame.actor = actorId
-        frame.sender = this.#senderId(delivery)
-        fillBody(frame, body)
-      },
-      body.attachments,
-    )
-    this.#started(body)
-    return isRoom ? SETTLED : link.whenWritable()
   }
 
   ask(actorId: string, message: Message, asksPlain: boolean, delivery: Delivery | undefined, address: string): Promise<unknown> {
-    let body: Body
-    let timeoutMs: number
     try {
       delivery?.signal?.throwIfAborted()
       const link = this.#owner.linkTo(this.nodeId)
       if (!link) throw this.#unreachable()
-      timeoutMs = this.#runtime.timeoutOf(delivery ?? {})
-      body = encodeBody(message, asksPlain, this.#streams, link.transfers ? delivery?.transfer : undefined)
+      const timeoutMs = delivery ? this.#runtime.timeoutOf(delivery) : DEFAULT_ASK_TIMEOUT_MS
+      const body = encodeBody(message, asksPlain, this.#streams, this.#transferable(link, delivery))
+      const id = this.#nextAsk++
+      this.#sendBody(FRAME.ask, body, (frame) => {
+        frame.id = id
+        frame.actor = actorId
+        frame.sender = this.#senderId(delivery)
+        frame.timeout = timeoutMs > MAX_TIMEOUT_MS ? 0 : Math.max(1, Math.round(timeoutMs))
+      })
+      const ask = new PendingAsk(id, asksPlain, address, this.#giveUp)
+      this.#asks.set(id, ask)
+      ask.wait(this.#runtime.deadlines, timeoutMs, delivery?.signal)
+      return ask.promise
     } catch (error) {
       return Promise.reject(error)
     }
-    const ask = new PendingAsk(this.#nextAsk++, asksPlain, address, this.#giveUp)
-    this.#asks.set(ask.id, ask)
-    ask.wait(this.#runtime.deadlines, timeoutMs, delivery?.signal)
-    this.#send(
-      FRAME.ask,
-      (frame) => {
-        frame.id = ask.id
-        frame.actor = actorId
-        frame.sender = this.#senderId(delivery)
-        frame.timeout = timeoutMs === Infinity ? 0 : Math.max(1, Math.round(timeoutMs))
-        fillBody(frame, body)
-      },
-      body.attachments,
-    )
-    this.#started(body)
-    return ask.promise
   }
 
   /** Sends a signal of a transport negotiation. */
@@ -145,6 +135,10 @@ export class Association {
 
   /** A routed frame from the peer. Valid only during the call. @throws ProtocolError */
   receive(frame: Frame): void {
+    if (frame.kind === FRAME.reset) {
+      if (frame.id === this.#session) this.reset(new SessionResetError(`node ${this.nodeId} ended the session`))
+      return
+    }
     switch (this.#sequence.arrive(frame.session, frame.seq)) {
       case 'deliver':
         this.#deliver(frame)
@@ -162,7 +156,7 @@ export class Association {
         this.receive(frame)
         break
       case 'stale':
-        if (frame.kind !== FRAME.reset) this.#send(FRAME.reset, () => undefined)
+        this.#sendReset(frame.session)
         break
       case 'overflow':
         this.reset(new SessionResetError(`frames from ${this.nodeId} were lost`))
@@ -175,6 +169,7 @@ export class Association {
   reset(error: PulsingError): void {
     this.#gapTimer?.cancel()
     this.#gapTimer = undefined
+    if (this.#sequence.session !== 0) this.#sendReset(this.#sequence.session)
     this.#sequence.reset()
     this.#session = this.#owner.nextSession()
     this.#nextSeq = 1
@@ -212,8 +207,6 @@ export class Association {
         break
       case FRAME.signal:
         this.#owner.signalled(this.nodeId, frame.payload.slice())
-        break
-      case FRAME.reset:
         break
       default:
         this.#streams.receive(frame)
@@ -269,27 +262,18 @@ export class Association {
 
   /** @internal the outcome of an ask handled here */
   reply(ask: InboundAsk, result: unknown): void {
-    if (this.#handling.get(ask.id) !== ask) return
-    this.#handling.delete(ask.id)
-    let body: Body
-    let asksPlain = true
-    try {
-      const reply = toRemoteReply(result, () => ask.cancel(undefined))
-      asksPlain = reply.isPlain
-      body = encodeBody(reply.message, asksPlain, this.#streams, undefined)
-    } catch (error) {
-      this.#sendFailure(ask.id, error)
+    if (this.#handling.get(ask.id) !== ask) {
+      discardResult(result)
       return
     }
-    this.#send(
-      FRAME.reply,
-      (frame) => {
-        frame.id = ask.id
-        fillBody(frame, body)
-      },
-      body.attachments,
-    )
-    this.#started(body)
+    this.#handling.delete(ask.id)
+    try {
+      const { message, isPlain } = toRemoteReply(result, ask)
+      const body = encodeBody(message, isPlain, this.#streams, undefined)
+      this.#sendBody(FRAME.reply, body, (frame) => void (frame.id = ask.id))
+    } catch (error) {
+      this.#sendFailure(ask.id, error)
+    }
   }
 
   /** @internal */
@@ -307,19 +291,39 @@ export class Association {
     })
   }
 
+  /** Tells the peer that a session of its is over here. Not numbered: it stands outside of any session. */
+  #sendReset(session: number): void {
+    this.#send(FRAME.reset, (frame) => {
+      frame.id = session
+      frame.seq = 0
+    })
+  }
+
   readonly #giveUp = (ask: PendingAsk): void => {
     if (this.#asks.delete(ask.id)) this.#send(FRAME.cancel, (frame) => void (frame.id = ask.id))
   }
 
-  /** Streams begin once the message that names them is on its way. */
-  #started(body: Body): void {
+  /** Sends a message; the streams in it begin once it is on its way. @throws NotSerialisableError, with nothing sent */
+  #sendBody(kind: number, body: Body, fill: (frame: Frame) => void): boolean {
+    const isRoom = this.#send(
+      kind,
+      (frame) => {
+        fillBody(frame, body)
+        fill(frame)
+      },
+      body.attachments,
+    )
     this.#streams.start()
     this.#owner.sent(this.nodeId, body.payload.byteLength)
+    return isRoom
   }
 
   #send(kind: number, fill: (frame: Frame) => void, attachments?: Attachments): boolean {
     const link = this.#owner.linkTo(this.nodeId)
-    if (!link) return true
+    if (!link) {
+      this.#streams.dropUnstarted()
+      return true
+    }
     const frame = this.#out
     const isNeighbour = link.nodeId === this.nodeId
     frame.kind = kind
@@ -327,9 +331,21 @@ export class Association {
     frame.to = isNeighbour ? '' : this.nodeId
     frame.from = isNeighbour ? '' : this.#runtime.nodeId
     frame.session = this.#session
-    frame.seq = this.#nextSeq++
+    frame.seq = this.#nextSeq
     fill(frame)
-    return link.send(frame, attachments)
+    try {
+      const isRoom = link.send(frame, attachments)
+      if (kind !== FRAME.reset) this.#nextSeq++
+      return isRoom
+    } catch (error) {
+      this.#streams.dropUnstarted()
+      throw error
+    }
+  }
+
+  /** Objects to hand over: only a neighbour gets them, and only where the link can; everybody else gets copies. */
+  #transferable(link: Link, delivery: Delivery | undefined): readonly object[] | undefined {
+    return delivery?.transfer && link.transfers && link.nodeId === this.nodeId ? delivery.transfer : undefined
   }
 
   #senderId(delivery: Delivery | undefined): string {
@@ -343,10 +359,7 @@ export class Association {
 
   #tellFailed(message: Message, error: PulsingError): Promise<void> {
     this.#runtime.deadLetter(`actor://${this.nodeId}`, message.msgType, error.code)
-    const failed = Promise.reject(error)
-    // Who does not await a tell is not told; the dead letter is counted all the same.
-    failed.catch(() => undefined)
-    return failed
+    return rejected(error)
   }
 
   #unreachable(): UnreachableError {

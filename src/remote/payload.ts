@@ -58,13 +58,13 @@ export function encodeBody(message: Message, isPlain: boolean, owner: PayloadOwn
   }
   if (!message.isObject) return checked({ flags: message.format, type: message.msgType, stream: 0, window: 0, payload: message.payload, attachments: undefined }, owner)
   const value = message.toObject()
-  return checked(encodeValue(value, isPlain, message.msgType, owner, transfer), owner)
+  return encodeValue(value, isPlain, message.msgType, owner, transfer)
 }
 
 /** The fields of a plain value, or of an item of a stream. */
 export function encodeValue(value: unknown, isPlain: boolean, type: string, owner: PayloadOwner, transfer: readonly object[] | undefined): Body {
   if (isPlain && value instanceof Uint8Array && transfer === undefined) {
-    return { flags: FLAG.plain | FORMAT.raw, type, stream: 0, window: 0, payload: value, attachments: undefined }
+    return checked({ flags: FLAG.plain | FORMAT.raw, type, stream: 0, window: 0, payload: value, attachments: undefined }, owner)
   }
   const streams: number[] = []
   const values: object[] = []
@@ -80,7 +80,8 @@ export function encodeValue(value: unknown, isPlain: boolean, type: string, owne
     })
     const payload = encodeCborView(lowered)
     const flags = (isPlain ? FLAG.plain : 0) | FORMAT.cbor | (values.length << FLAG.attachmentShift)
-    return { flags, type, stream: 0, window: 0, payload, attachments: values.length > 0 ? { values, transfer: values } : undefined }
+    const attachments = values.length > 0 ? { values, transfer: values } : undefined
+    return checked({ flags, type, stream: 0, window: 0, payload, attachments }, owner)
   } catch (error) {
     for (const id of streams) owner.dropStream(id)
     if (error instanceof NotSerialisableError) throw error
@@ -88,9 +89,18 @@ export function encodeValue(value: unknown, isPlain: boolean, type: string, owne
   }
 }
 
+/** Longest message type, in characters. */
+export const MAX_TYPE_LENGTH = 1024
+
 function checked(body: Body, owner: PayloadOwner): Body {
-  if (body.payload.byteLength <= owner.maxMessageBytes) return body
-  throw new NotSerialisableError(`expected a message of at most ${owner.maxMessageBytes} bytes, got ${body.payload.byteLength}: send it as a stream`)
+  const { byteLength } = body.payload
+  if (body.type.length > MAX_TYPE_LENGTH) {
+    throw new NotSerialisableError(`expected a message type of at most ${MAX_TYPE_LENGTH} characters, got ${body.type.length}`)
+  }
+  if (byteLength > owner.maxMessageBytes) {
+    throw new NotSerialisableError(`expected a message of at most ${owner.maxMessageBytes} bytes, got ${byteLength}: send it as a stream`)
+  }
+  return body
 }
 
 /** Whether a frame's message was a plain value to its sender. */
@@ -105,8 +115,9 @@ export function decodeMessage(frame: Frame, owner: PayloadOwner): Message {
   const payload = ownBytes(frame.payload)
   if (isPlain(frame) && format === FORMAT.raw) return Message.fromObject(frame.type, payload)
   const codec = codecFor(owner, frame.attachments)
-  // A stream must be known before its items come, hence now; everything else is decoded by whoever reads it.
-  if (format === FORMAT.cbor && mentionsStream(payload)) return Message.fromObject(frame.type, codec.decode(payload))
+  // A stream must be known before its items come, and attachments belong to this delivery: both are decoded now. All
+  // else is decoded by whoever reads it.
+  if (format === FORMAT.cbor && (frame.attachments || mentionsStream(payload))) return Message.fromObject(frame.type, codec.decode(payload))
   return Message.received(frame.type, format, payload, codec)
 }
 

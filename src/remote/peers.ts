@@ -2,7 +2,7 @@
 import type { ActorRef } from '../actor/actor-ref.ts'
 import { Ref } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
-import { ActorStoppedError, type PulsingError, ProtocolError } from '../base/errors.ts'
+import { ActorStoppedError, ProtocolError, type PulsingError, SessionResetError } from '../base/errors.ts'
 import type { Link } from '../link/link.ts'
 import type { Frame } from '../wire/frame.ts'
 import type { AssociationOwner } from './association.ts'
@@ -17,6 +17,9 @@ export interface Routes {
   /** A signal of a transport negotiation came from a node. */
   signalled(nodeId: string, payload: Uint8Array): void
 }
+
+/** Associations kept, those with nodes that left included. */
+const MAX_ASSOCIATIONS = 1024
 
 export class Peers implements AssociationOwner {
   readonly runtime: ActorRuntime
@@ -67,15 +70,26 @@ export class Peers implements AssociationOwner {
     return ++this.#sessions
   }
 
-  /** A routed frame for this node, from `nodeId`. @throws ProtocolError */
-  receive(nodeId: string, frame: Frame): void {
-    if (nodeId === this.runtime.nodeId) throw new ProtocolError('expected a frame from another node, got one from this node')
-    this.associate(nodeId).receive(frame)
+  /**
+   * A routed frame for this node, from `nodeId`. Bytes that break the protocol end the session with that node.
+   *
+   * @throws ProtocolError when that node is the neighbour itself: its link ends too
+   */
+  receive(link: Link, nodeId: string, frame: Frame): void {
+    const association = this.associate(nodeId)
+    try {
+      association.receive(frame)
+    } catch (error) {
+      if (!(error instanceof ProtocolError) || nodeId === link.nodeId) throw error
+      association.reset(new SessionResetError(`node ${nodeId} broke the protocol: ${error.message}`, { cause: error }))
+    }
   }
 
   /** A node cannot be reached any more: what is pending with it fails. */
   lost(nodeId: string, error: PulsingError): void {
     this.#associations.get(nodeId)?.reset(error)
+    // What a session leaves behind is the number of the peer's last one, kept for as long as there is room.
+    if (this.#associations.size > MAX_ASSOCIATIONS) this.#associations.delete(nodeId)
   }
 
   /** Ends all associations. */

@@ -1,4 +1,5 @@
 /** A handler's result on its way back to another node, and what the caller there gets for it. */
+import type { Envelope } from '../actor/envelope.ts'
 import { Message } from '../message/message.ts'
 import { isStreamLike, toSource } from '../stream/iterable-source.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
@@ -12,11 +13,11 @@ export interface RemoteReply {
   readonly isPlain: boolean
 }
 
-/** @param onStreamEnd called when the stream of a streamed reply ends or is cancelled */
-export function toRemoteReply(result: unknown, onStreamEnd: () => void): RemoteReply {
+/** @param envelope cancelled when the stream of a streamed reply ends or is cancelled */
+export function toRemoteReply(result: unknown, envelope: Envelope): RemoteReply {
   if (result instanceof Message) return { message: result, isPlain: false }
-  if (isStreamLike(result)) return { message: Message.stream('', toSource(result, onStreamEnd)), isPlain: true }
-  return { message: Message.fromObject('', result), isPlain: true }
+  if (!isStreamLike(result)) return { message: Message.fromObject('', result), isPlain: true }
+  return { message: Message.stream('', toSource(result, () => envelope.cancel(undefined))), isPlain: true }
 }
 
 /** The caller's view: a plain caller gets values as they are, a caller that sent a Message always a Message. */

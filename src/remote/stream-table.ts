@@ -69,6 +69,11 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
     stream?.cancel(undefined)
   }
 
+  /** Takes back the streams of a message that will not be sent. */
+  dropUnstarted(): void {
+    for (const stream of this.#unstarted.splice(0)) this.dropStream(stream.id)
+  }
+
   /** Lets streams opened since the last call begin: the message that names them is on its way. */
   start(): void {
     if (this.#unstarted.length === 0) return

@@ -10,6 +10,7 @@ import {
   ActorStoppedError,
   AuthError,
   ConfigError,
+  describe,
   MailboxFullError,
   NoSuchMethodError,
   NotSerialisableError,
@@ -28,6 +29,8 @@ import {
   UnreachableError,
 } from '../base/errors.ts'
 
+/** Largest encoded error, in bytes. */
+export const MAX_ERROR_BYTES = 65_536
 const MAX_CAUSES = 8
 const MAX_TEXT = 16_384
 
@@ -51,7 +54,7 @@ const simple =
 const outcomeOf = (value: unknown): 'not-sent' | 'unknown' => (value === 'not-sent' ? 'not-sent' : 'unknown')
 
 const REVIVE: ReadonlyMap<string, Revive> = /* @__PURE__ */ new Map<string, Revive>([
-  ['ConfigError', simple(ConfigError)],
+  ['ConfigError', ({ message }, options, { problems }) => new ConfigError(isTexts(problems) ? problems : message, options)],
   ['ActorNotFoundError', simple(ActorNotFoundError)],
   ['ActorAlreadyExistsError', simple(ActorAlreadyExistsError)],
   ['ActorStoppedError', simple(ActorStoppedError)],
@@ -60,7 +63,7 @@ const REVIVE: ReadonlyMap<string, Revive> = /* @__PURE__ */ new Map<string, Revi
   ['SessionResetError', ({ message }, options, { outcome }) => new SessionResetError(message, { ...options, outcome: outcomeOf(outcome) })],
   ['StreamClosedError', simple(StreamClosedError)],
   ['StreamError', simple(StreamError)],
-  ['ProtocolError', simple(ProtocolError)],
+  ['ProtocolError', ({ message }, options, { offset }) => new ProtocolError(message, typeof offset === 'number' ? { ...options, offset } : options)],
   ['NotSerialisableError', simple(NotSerialisableError)],
   ['AuthError', simple(AuthError)],
   ['PermissionDeniedError', simple(PermissionDeniedError)],
@@ -76,8 +79,16 @@ const REVIVE: ReadonlyMap<string, Revive> = /* @__PURE__ */ new Map<string, Revi
   ],
 ])
 
+/** The bytes of any thrown value. Never throws, and never more than {@link MAX_ERROR_BYTES}: what is too much is left out. */
 export function encodeError(error: unknown): Uint8Array {
-  return encodeCbor(toRecord(toActorError(error), 0))
+  const record = toRecord(toActorError(error), 0)
+  try {
+    const bytes = encodeCbor(record)
+    if (bytes.byteLength <= MAX_ERROR_BYTES) return bytes
+  } catch {
+    // Details that CBOR cannot hold: the error goes without them.
+  }
+  return encodeCbor({ name: record.name, code: record.code, message: record.message })
 }
 
 /** @param address where the error comes from, when the record does not say */
@@ -92,7 +103,7 @@ export function decodeError(bytes: Uint8Array, address: string): PulsingError {
 }
 
 function toRecord(error: unknown, depth: number): ErrorRecord {
-  if (!(error instanceof Error)) return { name: 'Error', code: '', message: clip(String(error)) }
+  if (!(error instanceof Error)) return { name: 'Error', code: '', message: clip(describe(error)) }
   const fields = error instanceof PulsingError ? fieldsOf(error) : undefined
   return {
     name: error.name,
@@ -107,6 +118,8 @@ function toRecord(error: unknown, depth: number): ErrorRecord {
 
 function fieldsOf(error: PulsingError): Record<string, unknown> | undefined {
   if (error instanceof UnreachableError) return { outcome: error.outcome }
+  if (error instanceof ConfigError) return { problems: error.problems }
+  if (error instanceof ProtocolError && error.offset !== undefined) return { offset: error.offset }
   if (error instanceof PulsingSystemError) return { recoverable: error.recoverable }
   if (error instanceof PulsingTimeoutError) return { operation: error.operation, durationMs: error.durationMs }
   if (error instanceof PulsingBusinessError && error.details !== undefined) {
@@ -154,6 +167,10 @@ function readRecord(value: unknown): ErrorRecord {
     ...(inner ? { fields: inner as Record<string, unknown> } : {}),
     ...(cause ? { cause: cause as ErrorRecord } : {}),
   }
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'string')
 }
 
 function clip(text: string): string {

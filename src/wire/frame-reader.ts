@@ -4,7 +4,7 @@
  */
 import { fromUtf8 } from '../base/bytes.ts'
 import { ProtocolError } from '../base/errors.ts'
-import type { Frame } from './frame.ts'
+import type { FieldName, Frame } from './frame.ts'
 import { FIELD_TYPES, FIRST_ROUTED_KIND, LAYOUTS } from './frame.ts'
 import { TextCache } from './text-cache.ts'
 
@@ -34,22 +34,32 @@ export class FrameReader {
    * @throws ProtocolError
    */
   next(frame: Frame): boolean {
-    if (this.#at === this.#batch.byteLength) return false
-    this.start = this.#at
-    const count = this.#head(0x80, 'an array')
-    if (count < 1 || count > MAX_ITEMS) throw this.#error(`a frame of 1 to ${MAX_ITEMS} items`, `${count}`)
-    const kind = this.#head(0x00, 'a frame kind')
-    frame.kind = kind
-    frame.attachments = undefined
-    const layout = LAYOUTS[kind]
-    if (layout === undefined) {
-      if (kind & 1) throw this.#error('a frame kind this version knows', `${kind}, which is critical`)
-      for (let i = 1; i < count; i++) this.#skip()
+    while (this.#at < this.#batch.byteLength) {
+      this.start = this.#at
+      const count = this.#head(0x80, 'an array')
+      if (count < 1 || count > MAX_ITEMS) throw this.#error(`a frame of 1 to ${MAX_ITEMS} items`, `${count}`)
+      frame.kind = this.#head(0x00, 'a frame kind')
+      const layout = LAYOUTS[frame.kind]
+      if (layout !== undefined) {
+        if (count <= layout.length) throw this.#error(`${layout.length} fields in frame ${frame.kind}`, `${count - 1}`)
+        this.#readFields(frame, layout)
+      } else if (frame.kind & 1) {
+        throw this.#error('a frame kind this version knows', `${frame.kind}, which is critical`)
+      }
+      for (let i = (layout?.length ?? 0) + 1; i < count; i++) this.#skip()
       this.end = this.#at
-      return this.next(frame)
+      if (layout !== undefined) return true
     }
-    if (count <= layout.length) throw this.#error(`${layout.length} fields in frame ${kind}`, `${count - 1}`)
+    return false
+  }
+
+  #readFields(frame: Frame, layout: readonly FieldName[]): void {
+    frame.attachments = undefined
     this.hopsAt = this.#at - this.start
+    // A relay lowers the hop count in place, so it must be the one byte it is written as.
+    if (frame.kind >= FIRST_ROUTED_KIND && this.#batch[this.#at]! > HOPS_MAX) {
+      throw this.#error(`a hop count of at most ${HOPS_MAX} in one byte`, `initial byte 0x${this.#batch[this.#at]!.toString(16)}`)
+    }
     for (const field of layout) {
       switch (FIELD_TYPES[field]) {
         case 'uint':
@@ -62,10 +72,6 @@ export class FrameReader {
           ;(frame[field] as Uint8Array) = this.#bytes(field)
       }
     }
-    if (kind >= FIRST_ROUTED_KIND && frame.hops > HOPS_MAX) throw this.#error(`at most ${HOPS_MAX} hops`, `${frame.hops}`)
-    for (let i = layout.length + 1; i < count; i++) this.#skip()
-    this.end = this.#at
-    return true
   }
 
   /** The bytes of the frame read last, a view of the batch. */

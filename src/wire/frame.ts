@@ -17,6 +17,7 @@ export const FRAME = {
   ping: 5,
   pong: 7,
   cluster: 9,
+  welcome: 11,
   // Between any two nodes.
   ask: 17,
   tell: 19,
@@ -76,6 +77,7 @@ export const LAYOUTS: Readonly<Record<number, readonly FieldName[]>> = /* @__PUR
     [FRAME.ping]: ['id'],
     [FRAME.pong]: ['id'],
     [FRAME.cluster]: ['payload'],
+    [FRAME.welcome]: [],
     [FRAME.ask]: [...ROUTED, 'id', 'actor', 'sender', 'timeout', ...MESSAGE],
     [FRAME.tell]: [...ROUTED, 'actor', 'sender', ...MESSAGE],
     [FRAME.reply]: [...ROUTED, 'id', ...MESSAGE],
@@ -87,7 +89,7 @@ export const LAYOUTS: Readonly<Record<number, readonly FieldName[]>> = /* @__PUR
     [FRAME.stop]: [...ROUTED, 'id'],
     [FRAME.signal]: [...ROUTED, 'payload'],
     [FRAME.undeliverable]: [...ROUTED, 'actor', 'reason'],
-    [FRAME.reset]: [...ROUTED],
+    [FRAME.reset]: [...ROUTED, 'id'],
   } satisfies Record<number, readonly FieldName[]>,
 )
 

@@ -23,6 +23,8 @@ export interface PortEvent {
 export interface MeetingPoint {
   /** A port nobody else uses can become the connection itself; undefined where the user's own messages pass too. */
   readonly port: PortLike | undefined
+  /** Whether both sides certainly share one storage partition: a worker and its creator do, frames and holders of a port may not. */
+  readonly sharesStorage: boolean
   post(message: unknown, transfer: readonly object[]): void
   /** Hears every message of the other side, the user's own included, and whether the other side can no longer answer. The returned function ends it. */
   listen(heard: (message: unknown) => void, gone: (reason: string) => void): () => void
@@ -61,6 +63,7 @@ function targetPoint(target: PortLike): MeetingPoint {
   return {
     // Only ports must be started. `parentPort` of Node.js looks like any port; its other side, a Worker, does not.
     port: typeof target.start === 'function' ? target : undefined,
+    sharesStorage: typeof target.start !== 'function',
     post: (message, transfer) => target.postMessage(message, transfer),
     listen(heard, gone) {
       const onMessage = (event: PortEvent): void => heard(event.data)
@@ -85,6 +88,7 @@ function targetPoint(target: PortLike): MeetingPoint {
 function emitterPoint(worker: EmitterLike): MeetingPoint {
   return {
     port: undefined,
+    sharesStorage: true,
     post: (message, transfer) => worker.postMessage(message, transfer),
     listen(heard, gone) {
       const onExit = (code: unknown): void => gone(`it exited with code ${String(code)}`)
@@ -103,6 +107,7 @@ function windowPoint(window: WindowLike, targetOrigin: string): MeetingPoint {
   const own = globalThis as unknown as Pick<PortLike, 'addEventListener' | 'removeEventListener'>
   return {
     port: undefined,
+    sharesStorage: false,
     post: (message, transfer) => window.postMessage(message, { targetOrigin, transfer }),
     listen(heard) {
       const onMessage = (event: PortEvent): void => {

@@ -32,23 +32,37 @@ export class LifeLock {
     this.#locks = this.#origin === undefined ? undefined : scope.navigator?.locks
   }
 
-  /** Takes a lock of our own; `announce` is called once it is held, since a lock nobody holds yet looks like a death. */
-  hold(announce: (token: LifeToken) => void): void {
+  /**
+   * Takes a lock of our own. The token must not be told to the other side before: a lock nobody holds yet looks like a
+   * death. Undefined where there are no locks.
+   */
+  hold(): Promise<LifeToken | undefined> {
+    const locks = this.#locks
     const { signal } = this.#ended
+    if (locks === undefined) return Promise.resolve(undefined)
     const lock = `pulsing-${newId()}`
-    const untilEnd = (): Promise<void> | undefined => {
-      if (signal.aborted) return undefined
-      announce({ lock, origin: this.#origin as string })
-      return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-    }
-    if (this.#locks !== undefined) ignoreRejection(this.#locks.request(lock, { signal }, untilEnd))
+    return new Promise((resolve) => {
+      const untilEnd = (): Promise<void> => {
+        resolve({ lock, origin: this.#origin as string })
+        return new Promise((end) => {
+          if (signal.aborted) end()
+          else signal.addEventListener('abort', () => end(), { once: true })
+        })
+      }
+      // Refused (a page without storage, or released first): the connection works, its death is noticed later.
+      locks.request(lock, { signal }, untilEnd).then(undefined, () => resolve(undefined))
+    })
   }
 
-  /** Calls `died` once when the holder of the token is gone. */
-  watch(token: LifeToken, died: () => void): void {
+  /**
+   * Calls `died` once when the holder of the token is gone.
+   *
+   * @param isSeen whether the other side's locks are certain to be visible here
+   */
+  watch(token: LifeToken | undefined, isSeen: boolean, died: () => void): void {
     const locks = this.#locks
-    if (locks === undefined || token.origin !== this.#origin) return
-    ignoreRejection(this.#watch(locks, token.lock, died))
+    if (locks === undefined || token?.origin !== this.#origin) return
+    ignoreRejection(this.#watch(locks, token.lock, isSeen, died))
   }
 
   /** Gives up the own lock and the wait for the other. */
@@ -56,10 +70,12 @@ export class LifeLock {
     this.#ended.abort()
   }
 
-  async #watch(locks: LockManagerLike, name: string, died: () => void): Promise<void> {
-    const { held = [] } = await locks.query()
-    // Not held as far as we can see: another storage partition, whose locks would be granted to us at once.
-    if (!held.some((lock) => lock.name === name)) return
+  async #watch(locks: LockManagerLike, name: string, isSeen: boolean, died: () => void): Promise<void> {
+    if (!isSeen) {
+      const { held = [] } = await locks.query()
+      // Not held as far as we can see: another storage partition, whose locks would be granted to us at once.
+      if (!held.some((lock) => lock.name === name)) return
+    }
     await locks.request(name, { signal: this.#ended.signal }, () => {
       if (!this.#ended.signal.aborted) died()
     })

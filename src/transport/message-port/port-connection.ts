@@ -12,7 +12,7 @@ import type { PortEvent, PortLike } from './endpoint.ts'
 import type { Greeting } from './greeting.ts'
 import { greetingIn, marked } from './greeting.ts'
 import { Inbox } from './inbox.ts'
-import { LifeLock } from './life-lock.ts'
+import type { LifeLock } from './life-lock.ts'
 
 /** The largest batch. Ports know no limit; this one keeps a copy of a batch affordable. */
 export const MAX_BATCH_BYTES: number = 16 * 1024 * 1024
@@ -33,21 +33,27 @@ export class PortConnection implements Connection {
   readonly transfers = true
   readonly #port: PortLike
   readonly #inbox: Inbox
-  readonly #life = new LifeLock()
+  readonly #life: LifeLock
   /** Sent and not yet returned, and taken and not yet returned. */
   #sentBytes = 0
   #takenBytes = 0
   #isBlocked = false
   #isOver = false
 
-  constructor(port: PortLike) {
+  /** @param life our lock, released with the connection */
+  constructor(port: PortLike, life: LifeLock) {
     this.#port = port
+    this.#life = life
     this.#inbox = new Inbox({ consumed: (bytes) => this.#consumed(bytes), failed: (error) => this.#fail(error, true) })
     port.addEventListener('message', this.#onMessage)
     port.addEventListener('messageerror', this.#onMessageError)
     port.addEventListener('close', this.#onClose)
     port.start()
-    this.#life.hold((token) => this.#greet({ kind: 'alive', ...token }))
+  }
+
+  /** Ends the connection for an end seen elsewhere than on the port. */
+  otherSideDied(): void {
+    this.#finish(new UnreachableError('the other side of the port died'), false)
   }
 
   open(handler: ConnectionHandler): void {
@@ -104,8 +110,6 @@ export class PortConnection implements Connection {
       const error =
         reason === undefined ? undefined : new UnreachableError(`the other side of the port aborted: ${reason}`)
       this.#finish(error, false)
-    } else if (greeting.kind === 'alive') {
-      this.#life.watch(greeting, () => this.#finish(new UnreachableError('the other side of the port died'), false))
     }
     // The others are late hellos of the meeting that led here.
   }

@@ -10,25 +10,35 @@
 import { UnreachableError } from '../../base/errors.ts'
 import { newId } from '../../base/ids.ts'
 import type { MeetingPoint, PortEvent, PortLike } from './endpoint.ts'
-import type { Greeting } from './greeting.ts'
+import type { Greeting, Hello } from './greeting.ts'
 import { greetingIn, marked } from './greeting.ts'
+import type { LifeToken } from './life-lock.ts'
 
 export interface RendezvousOptions {
   /** Attempts of different names do not see each other. */
   readonly name: string
   readonly signal: AbortSignal
+  /** What tells the other side of our life, already held. */
+  readonly life: LifeToken | undefined
+}
+
+/** What two sides have agreed on. */
+export interface Agreement {
+  readonly port: PortLike
+  /** What tells of the other side's life. */
+  readonly theirLife: LifeToken | undefined
 }
 
 /** Calls `take` once, in the very turn in which the port is agreed on, so that it misses no message; resolves with what it returns. */
 export function rendezvous<T>(
   point: MeetingPoint,
   options: RendezvousOptions,
-  take: (port: PortLike) => T,
+  take: (agreement: Agreement) => T,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     options.signal.throwIfAborted()
     const attempt = new Attempt(point, options, {
-      agreed: (port) => resolve(take(port)),
+      agreed: (agreement) => resolve(take(agreement)),
       failed: reject,
     })
     attempt.start()
@@ -36,7 +46,7 @@ export function rendezvous<T>(
 }
 
 interface Outcome {
-  agreed(port: PortLike): void
+  agreed(agreement: Agreement): void
   failed(error: unknown): void
 }
 
@@ -45,7 +55,8 @@ class Attempt {
   readonly #point: MeetingPoint
   readonly #options: RendezvousOptions
   readonly #outcome: Outcome
-  readonly #known = new Set<string>()
+  /** Everybody heard so far, by id. */
+  readonly #known = new Map<string, LifeToken | undefined>()
   /** Ends of channels whose other end was offered, each with what stops listening to it. */
   readonly #offers = new Map<PortLike, () => void>()
   #stopListening: (() => void) | undefined
@@ -77,15 +88,15 @@ class Attempt {
     if (greeting.kind === 'hello' && greeting.name === this.#options.name) this.#heardHello(greeting)
     else if (greeting.kind === 'offer' && greeting.to === this.#id) {
       greeting.port.postMessage(marked({ kind: 'accept' }), [])
-      this.#agree(greeting.port)
+      this.#agree(greeting.port, greeting.from)
     }
   }
 
-  #heardHello({ from, hasOwnPort }: Greeting & { kind: 'hello' }): void {
+  #heardHello({ from, hasOwnPort, life }: Hello): void {
     if (from === this.#id || this.#known.has(from)) return
-    this.#known.add(from)
+    this.#known.set(from, life)
     // What is posted on a bare port waits there, so the first hello of both sides is enough.
-    if (hasOwnPort && this.#point.port !== undefined) this.#agree(this.#point.port)
+    if (hasOwnPort && this.#point.port !== undefined) this.#agree(this.#point.port, from)
     else {
       this.#hello()
       if (this.#id > from) this.#offer(from)
@@ -93,21 +104,19 @@ class Attempt {
   }
 
   #hello(): void {
-    this.#post(
-      { kind: 'hello', name: this.#options.name, from: this.#id, hasOwnPort: this.#point.port !== undefined },
-      [],
-    )
+    const { name, life } = this.#options
+    this.#post({ kind: 'hello', name, from: this.#id, hasOwnPort: this.#point.port !== undefined, life }, [])
   }
 
   #offer(to: string): void {
     const { port1, port2 } = new MessageChannel() as unknown as { readonly port1: PortLike; readonly port2: PortLike }
     const onMessage = (event: PortEvent): void => {
-      if (greetingIn(event.data)?.kind === 'accept') this.#agree(port1)
+      if (greetingIn(event.data)?.kind === 'accept') this.#agree(port1, to)
     }
     port1.addEventListener('message', onMessage)
     port1.start()
     this.#offers.set(port1, () => port1.removeEventListener('message', onMessage))
-    this.#post({ kind: 'offer', name: this.#options.name, from: this.#id, to, port: port2 }, [port2])
+    this.#post({ kind: 'offer', from: this.#id, to, port: port2 }, [port2])
   }
 
   #post(greeting: Greeting, transfer: readonly object[]): void {
@@ -123,9 +132,9 @@ class Attempt {
     }
   }
 
-  #agree(port: PortLike): void {
+  #agree(port: PortLike, withWhom: string): void {
     this.#end(port)
-    this.#outcome.agreed(port)
+    this.#outcome.agreed({ port, theirLife: this.#known.get(withWhom) })
   }
 
   readonly #giveUp = (): void => {

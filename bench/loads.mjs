@@ -1,0 +1,60 @@
+// The work: the same for every contender of a path. A load runs one step and returns how much it did.
+
+/** About 100 bytes as CBOR, the shape of an ordinary small message. */
+export const message = { id: 48_213, user: 'ada@example.org', text: 'the quick brown fox jumps over it', tags: ['a', 'b'], ok: true, at: 1.5 }
+
+export const CHUNK = new Uint8Array(64 * 1024).fill(7)
+/** Small items a producer may be ahead of its consumer, raw and ours alike. */
+export const ITEM_WINDOW = 1024
+/** Chunks likewise. */
+export const CHUNK_WINDOW = 32
+
+const IN_FLIGHT = 1000
+
+/**
+ * @typedef {object} Contender what a load may use; a contender has what its loads need
+ * @property {(value: unknown) => Promise<unknown>} ask
+ * @property {(value: unknown) => unknown} tell
+ * @property {() => Promise<unknown>} spawnAndStop
+ * @property {(count: number) => Promise<number>} items reads a stream of small items, resolves to how many came
+ * @property {(count: number) => Promise<number>} bytesDown reads chunks, resolves to how many bytes came
+ * @property {(count: number) => Promise<number>} bytesUp sends chunks, resolves when the other side has them all
+ * @property {() => unknown} close
+ */
+
+/** @type {Record<'awaited' | 'inFlight' | 'tells' | 'spawns' | 'items' | 'bytesUp' | 'bytesDown', (contender: Contender) => Promise<number>>} */
+export const loads = {
+  async awaited({ ask }) {
+    for (let i = 0; i < 1000; i++) await ask(message)
+    return 1000
+  },
+
+  async inFlight({ ask }) {
+    const each = 10
+    const lane = async () => {
+      for (let i = 0; i < each; i++) await ask(message)
+    }
+    await Promise.all(Array.from({ length: IN_FLIGHT }, lane))
+    return IN_FLIGHT * each
+  },
+
+  async tells({ ask, tell }) {
+    for (let burst = 0; burst < 10; burst++) {
+      for (let i = 0; i < 1000; i++) tell(message)
+      await ask(message)
+    }
+    return 10 * 1000
+  },
+
+  async spawns({ spawnAndStop }) {
+    for (let i = 0; i < 1000; i++) await spawnAndStop()
+    return 1000
+  },
+
+  items: ({ items }) => items(50_000),
+  bytesUp: ({ bytesUp }) => bytesUp(256),
+  bytesDown: ({ bytesDown }) => bytesDown(256),
+}
+
+/** Whether a load counts bytes rather than operations. */
+export const countsBytes = (load) => load.startsWith('bytes')

@@ -1,0 +1,56 @@
+// Actors of another thread, of another process, and of one behind a relay: the same code but for the way there.
+
+import { createActorSystem, SystemConfig } from 'pulsing'
+import { CHUNK, CHUNK_WINDOW } from '../loads.mjs'
+import { startProcess, startWorker } from '../processes.mjs'
+import { produce } from './actors.mjs'
+
+const hostFile = new URL('./host.mjs', import.meta.url)
+
+export async function port() {
+  const worker = await startWorker(hostFile)
+  const system = await createActorSystem()
+  await system.connect(worker)
+  return contender(system, () => worker.terminate())
+}
+
+export async function socket() {
+  const { url, stop } = await startProcess(hostFile, 'listen')
+  return contender(await createActorSystem(SystemConfig.withSeeds([url])), stop)
+}
+
+export async function relayed() {
+  const relay = await startProcess(hostFile, 'relay')
+  const leaf = await startProcess(hostFile, 'leaf', relay.url)
+  return contender(await createActorSystem(SystemConfig.withSeeds([relay.url])), () => {
+    leaf.stop()
+    relay.stop()
+  })
+}
+
+async function contender(system, stop) {
+  const [echo, items, chunks, sink] = await Promise.all(
+    ['echo', 'items', 'chunks', 'sink'].map((name) => system.resolve(name)),
+  )
+  return {
+    ask: (value) => echo.ask(value),
+    async items(count) {
+      let total = 0
+      for await (const _ of items.askStream(count)) total++
+      return total
+    },
+    async bytesDown(count) {
+      let total = 0
+      for await (const chunk of chunks.askStream(count)) total += chunk.byteLength
+      return total
+    },
+    async bytesUp(count) {
+      const reply = await sink.ask(produce(count, CHUNK_WINDOW, () => CHUNK))
+      return reply.toObject()
+    },
+    async close() {
+      await system.shutdown()
+      await stop()
+    },
+  }
+}

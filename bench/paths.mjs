@@ -1,0 +1,155 @@
+// What is measured. A path has one load and several contenders, each `file export` below this folder; all do the same
+// work. `raw` is the platform without a framework, `us` this package; whatever else is listed is printed beside them,
+// peers only where they are installed (`needs`).
+//
+// `target` is what `us` should reach: `ratio` times raw, or `rate` units a second. `pinned` runs every process of the path on one core: the
+// cost of waking an idle one is larger than a round trip.
+
+/**
+ * @typedef {object} Path
+ * @property {string} title
+ * @property {keyof typeof import('./loads.mjs').loads} load
+ * @property {{ readonly ratio?: number, readonly rate?: number }} target
+ * @property {boolean} [pinned]
+ * @property {Record<string, string | { readonly open: string, readonly needs: string }>} contenders
+ */
+
+/** @type {readonly Path[]} */
+export const paths = [
+  {
+    title: 'local ask, awaited',
+    load: 'awaited',
+    target: { ratio: 0.6 },
+    contenders: {
+      raw: 'raw/mailbox.mjs mailbox',
+      us: 'ours/local.mjs local',
+      'raw without async handlers': 'raw/mailbox.mjs syncMailbox',
+    },
+  },
+  {
+    title: 'local ask, 1000 in flight',
+    load: 'inFlight',
+    target: { ratio: 0.5 },
+    contenders: {
+      raw: 'raw/mailbox.mjs mailbox',
+      us: 'ours/local.mjs local',
+      'raw without async handlers': 'raw/mailbox.mjs syncMailbox',
+    },
+  },
+  {
+    title: 'local tell, bursts of 1000',
+    load: 'tells',
+    target: { ratio: 0.35 },
+    contenders: {
+      raw: 'raw/mailbox.mjs mailbox',
+      us: 'ours/local.mjs local',
+      'raw without async handlers': 'raw/mailbox.mjs syncMailbox',
+    },
+  },
+  {
+    title: 'spawn + stop',
+    load: 'spawns',
+    target: { rate: 300_000 },
+    contenders: { raw: 'raw/mailbox.mjs mailbox', us: 'ours/local.mjs local' },
+  },
+  {
+    title: 'worker port ask, awaited',
+    load: 'awaited',
+    pinned: true,
+    target: { ratio: 0.85 },
+    contenders: {
+      raw: 'raw/port.mjs each',
+      us: 'ours/remote.mjs port',
+      comlink: { open: 'peers/comlink.mjs port', needs: 'comlink' },
+      birpc: { open: 'peers/birpc.mjs port', needs: 'birpc' },
+    },
+  },
+  {
+    title: 'worker port ask, 1000 in flight',
+    load: 'inFlight',
+    target: { ratio: 1 },
+    contenders: {
+      raw: 'raw/port.mjs each',
+      us: 'ours/remote.mjs port',
+      'raw in batches': 'raw/port.mjs batched',
+      comlink: { open: 'peers/comlink.mjs port', needs: 'comlink' },
+      birpc: { open: 'peers/birpc.mjs port', needs: 'birpc' },
+    },
+  },
+  {
+    title: 'worker port stream of 64 KiB',
+    load: 'bytesDown',
+    target: { ratio: 0.6 },
+    contenders: { raw: 'raw/port.mjs each', us: 'ours/remote.mjs port', 'raw transferred': 'raw/port.mjs transferred' },
+  },
+  {
+    title: 'WebSocket ask, awaited',
+    load: 'awaited',
+    pinned: true,
+    target: { ratio: 0.75 },
+    contenders: {
+      raw: 'raw/socket.mjs each',
+      us: 'ours/remote.mjs socket',
+      birpc: { open: 'peers/birpc.mjs socket', needs: 'birpc' },
+    },
+  },
+  {
+    title: 'WebSocket ask, 1000 in flight',
+    load: 'inFlight',
+    target: { ratio: 0.6 },
+    contenders: {
+      raw: 'raw/socket.mjs batched',
+      us: 'ours/remote.mjs socket',
+      'raw a frame each': 'raw/socket.mjs each',
+      birpc: { open: 'peers/birpc.mjs socket', needs: 'birpc' },
+    },
+  },
+  {
+    title: 'WebSocket stream of small items',
+    load: 'items',
+    target: { ratio: 0.3 },
+    contenders: {
+      raw: 'raw/socket.mjs batched',
+      us: 'ours/remote.mjs socket',
+      'raw a frame each': 'raw/socket.mjs each',
+    },
+  },
+  {
+    title: 'WebSocket stream of 64 KiB, up',
+    load: 'bytesUp',
+    target: { ratio: 0.8 },
+    contenders: { raw: 'raw/socket.mjs bytes', us: 'ours/remote.mjs socket' },
+  },
+  {
+    title: 'WebSocket stream of 64 KiB, down',
+    load: 'bytesDown',
+    target: { ratio: 0.8 },
+    contenders: {
+      raw: 'raw/socket.mjs bytes',
+      us: 'ours/remote.mjs socket',
+      'raw framed and credited': 'raw/socket.mjs each',
+    },
+  },
+  {
+    title: 'relay hop ask, awaited',
+    load: 'awaited',
+    pinned: true,
+    target: { ratio: 0.77 },
+    contenders: {
+      raw: 'raw/relay.mjs each',
+      us: 'ours/remote.mjs relayed',
+      'us without the hop': 'ours/remote.mjs socket',
+    },
+  },
+  {
+    // Every ask is forwarded twice.
+    title: 'relay hop ask, 1000 in flight',
+    load: 'inFlight',
+    target: { rate: 100_000 },
+    contenders: {
+      raw: 'raw/relay.mjs batched',
+      us: 'ours/remote.mjs relayed',
+      'raw a frame each': 'raw/relay.mjs each',
+    },
+  },
+]

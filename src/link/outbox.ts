@@ -1,0 +1,66 @@
+/**
+ * The frames of one turn of the event loop, gathered into one batch. A batch leaves when a round of microtasks added
+ * nothing to it, or when it is full.
+ */
+import type { Frame } from '../wire/frame.ts'
+import { BATCH_BYTES, FrameWriter } from '../wire/frame-writer.ts'
+import type { Attachments } from './connection.ts'
+
+/** Microtask rounds a batch may wait for more frames of the same turn. */
+const MAX_SETTLE_ROUNDS = 8
+
+export class Outbox {
+  readonly #writer = new FrameWriter()
+  readonly #send: (batch: Uint8Array, attachments: Attachments | undefined) => void
+  #isFlushQueued = false
+  #lengthAtRound = 0
+  #rounds = 0
+
+  /** @param send takes a batch; what it throws reaches the caller of a frame with attachments, and nobody else */
+  constructor(send: (batch: Uint8Array, attachments: Attachments | undefined) => void) {
+    this.#send = send
+  }
+
+  add(frame: Frame): void {
+    this.#writer.write(frame)
+    this.#queueFlush()
+  }
+
+  /** Adds the bytes of a whole frame, one hop less. */
+  addRaw(raw: Uint8Array, hopsAt: number): void {
+    this.#writer.forward(raw, hopsAt)
+    this.#queueFlush()
+  }
+
+  /** Sends what is gathered, then whatever `write` adds in a batch of its own: what travels beside it may be refused by the platform, with an error for this caller alone. */
+  sendAlone(write: (outbox: Outbox) => void, attachments: Attachments): void {
+    this.flush()
+    write(this)
+    this.flush(attachments)
+  }
+
+  flush(attachments?: Attachments): void {
+    if (this.#writer.length > 0) this.#send(this.#writer.take(), attachments)
+  }
+
+  #queueFlush(): void {
+    if (this.#writer.length >= BATCH_BYTES) this.flush()
+    else if (!this.#isFlushQueued) {
+      this.#isFlushQueued = true
+      this.#lengthAtRound = 0
+      this.#rounds = 0
+      queueMicrotask(this.#settle)
+    }
+  }
+
+  readonly #settle = (): void => {
+    const { length } = this.#writer
+    if (length > this.#lengthAtRound && ++this.#rounds < MAX_SETTLE_ROUNDS) {
+      this.#lengthAtRound = length
+      queueMicrotask(this.#settle)
+      return
+    }
+    this.#isFlushQueued = false
+    this.flush()
+  }
+}

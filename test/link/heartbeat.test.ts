@@ -1,0 +1,94 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { Backoff, MAX_BACKOFF_MS, MIN_BACKOFF_MS } from '../../src/link/backoff.ts'
+import { CHECK_EVERY_MS, GONE_AFTER_MS, Heartbeat, PROBE_AFTER_MS } from '../../src/link/heartbeat.ts'
+
+/** Checks every {@link CHECK_EVERY_MS} from `from` to `to`; verdicts by time. */
+function watch(heartbeat: Heartbeat, from: number, to: number): Record<string, number[]> {
+  const verdicts: Record<string, number[]> = { alive: [], probe: [], gone: [] }
+  for (let now = from; now <= to; now += CHECK_EVERY_MS) verdicts[heartbeat.check(now)]!.push(now)
+  return verdicts
+}
+
+describe('Heartbeat', () => {
+  test('silence is probed once at 15 s, and is the end at 40 s', () => {
+    const { probe, gone } = watch(new Heartbeat(0), CHECK_EVERY_MS, GONE_AFTER_MS)
+    expect(probe).toEqual([PROBE_AFTER_MS])
+    expect(gone).toEqual([GONE_AFTER_MS])
+  })
+
+  test('whatever is heard starts the count anew', () => {
+    const heartbeat = new Heartbeat(0)
+    watch(heartbeat, CHECK_EVERY_MS, GONE_AFTER_MS - CHECK_EVERY_MS)
+    heartbeat.heard(GONE_AFTER_MS - 1)
+    const { probe, gone } = watch(heartbeat, GONE_AFTER_MS, GONE_AFTER_MS - 1 + GONE_AFTER_MS)
+    expect(probe.length).toBe(1)
+    expect(gone).toEqual([])
+  })
+
+  test('after a sleep of its own a node probes first and waits for the answer, however long it slept', () => {
+    for (const slept of [60_000, 3_600_000, 8 * 3_600_000]) {
+      for (const awake of [0, PROBE_AFTER_MS, GONE_AFTER_MS - CHECK_EVERY_MS]) {
+        const heartbeat = new Heartbeat(0)
+        watch(heartbeat, CHECK_EVERY_MS, awake)
+        const woken = awake + slept
+        expect(heartbeat.check(woken)).toBe('probe')
+        const { gone } = watch(heartbeat, woken + CHECK_EVERY_MS, woken + PROBE_AFTER_MS)
+        expect(gone).toEqual([woken + PROBE_AFTER_MS])
+      }
+    }
+  })
+
+  test('a neighbour that answers every probe within 10 s is never gone', () => {
+    const step = fc.record({ lateMs: fc.integer({ min: 0, max: 100_000 }), answerMs: fc.integer({ min: 0, max: 10_000 }) })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const heartbeat = new Heartbeat(0)
+        let now = 0
+        let answerAt = Infinity
+        for (const { lateMs, answerMs } of steps) {
+          now += CHECK_EVERY_MS + lateMs
+          // What arrived while this node slept is delivered before or after the late check; here, the worst: after.
+          const isAnswered = answerAt <= now - lateMs
+          if (isAnswered) {
+            heartbeat.heard(now)
+            answerAt = Infinity
+          }
+          const verdict = heartbeat.check(now)
+          expect(verdict).not.toBe('gone')
+          if (verdict === 'probe') answerAt = Math.min(answerAt, now + answerMs)
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
+describe('Backoff', () => {
+  test('every wait is between a quarter and all of a ceiling that doubles from 100 ms to 10 s', () => {
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), { minLength: 1, maxLength: 30 }), (numbers) => {
+        let at = 0
+        const backoff = new Backoff({ float: () => numbers[at++]! })
+        for (let attempt = 0; attempt < numbers.length; attempt++) {
+          const ceiling = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** attempt)
+          const wait = backoff.next()
+          expect(wait).toBeGreaterThanOrEqual(ceiling / 4)
+          expect(wait).toBeLessThanOrEqual(ceiling)
+        }
+      }),
+    )
+  })
+
+  test('a success starts over', () => {
+    const backoff = new Backoff({ float: () => 0.999 })
+    for (let i = 0; i < 20; i++) backoff.next()
+    backoff.reset()
+    expect(backoff.next()).toBeLessThanOrEqual(MIN_BACKOFF_MS)
+  })
+
+  test('a thousand attempts neither overflow nor stop', () => {
+    const backoff = new Backoff({ float: () => 0.5 })
+    for (let i = 0; i < 1000; i++) expect(Number.isFinite(backoff.next())).toBe(true)
+  })
+})
