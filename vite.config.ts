@@ -139,6 +139,7 @@ export default defineConfig(({ mode }) => {
           test: {
             name: 'browser',
             include: ['test/**/*.browser.test.ts'],
+            globalSetup: ['test/conformance/socket-bridge.node.ts'],
             fileParallelism: false,
             browser: {
               enabled: true,

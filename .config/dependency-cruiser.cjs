@@ -2,7 +2,7 @@
 // scripts/layers.mjs runs this, and proves on test/arch/fixtures that every rule still finds what it forbids.
 
 /** The files of src/link that state what a transport is, and nothing else. */
-const linkContracts = '^src/link/(connection|transport)[.]ts$'
+const linkContracts = '^src/link/(connection|inbox)[.]ts$'
 
 const layers = {
   base: [],

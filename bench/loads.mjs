@@ -1,7 +1,14 @@
 // The work: the same for every contender of a path. A load runs one step and returns how much it did.
 
 /** About 100 bytes as CBOR, the shape of an ordinary small message. */
-export const message = { id: 48_213, user: 'ada@example.org', text: 'the quick brown fox jumps over it', tags: ['a', 'b'], ok: true, at: 1.5 }
+export const message = {
+  id: 48_213,
+  user: 'ada@example.org',
+  text: 'the quick brown fox jumps over it',
+  tags: ['a', 'b'],
+  ok: true,
+  at: 1.5,
+}
 
 export const CHUNK = new Uint8Array(64 * 1024).fill(7)
 /** Small items a producer may be ahead of its consumer, raw and ours alike. */

@@ -56,7 +56,8 @@ export class CountJob {
 
   /** Chunks sent whose counts have not been read. */
   get onTheWay(): number {
-    return Math.ceil(this.sent / CHUNK_BYTES) - Math.ceil(this.counts.bytes / CHUNK_BYTES)
+    // A count can be here before `write` has said that its chunk was taken.
+    return Math.max(0, Math.ceil(this.sent / CHUNK_BYTES) - Math.ceil(this.counts.bytes / CHUNK_BYTES))
   }
 
   /** How long it stood still, in milliseconds. */

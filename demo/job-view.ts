@@ -20,7 +20,7 @@ export class JobView {
   readonly #problem = element('job-problem', HTMLParagraphElement)
   readonly #note = element('job-note', HTMLParagraphElement)
   readonly #pause = element('pause', HTMLButtonElement)
-  readonly #cancel = element('cancel', HTMLButtonElement)
+  readonly #actions = element('job-actions', HTMLDivElement)
   readonly #cells = Array.from({ length: MAX_ON_THE_WAY }, () => make('span', 'cell'))
   #job: CountJob | undefined
   #frame: number | undefined
@@ -32,7 +32,7 @@ export class JobView {
       if (this.#job?.state === 'paused') this.#job.resume()
       else this.#job?.pause()
     })
-    this.#cancel.addEventListener('click', () => this.#job?.cancel())
+    element('cancel', HTMLButtonElement).addEventListener('click', () => this.#job?.cancel())
   }
 
   show(job: CountJob, title: string, target: string): void {
@@ -46,7 +46,7 @@ export class JobView {
     this.#pause.focus()
   }
 
-  /** Whether the keyboard is at one of the buttons, or was there until the end of the job disabled it. */
+  /** Whether the keyboard is at one of the buttons, or was there until the end of the job took it away. */
   get hasFocus(): boolean {
     return document.activeElement === document.body || this.#view.contains(document.activeElement)
   }
@@ -61,7 +61,9 @@ export class JobView {
     this.#frame = undefined
     const job = this.#job
     if (!job) return
-    const { counts, sent, state, total, onTheWay } = job
+    const { counts, sent, state, total } = job
+    // What was on its way when the job ended early is not any more.
+    const onTheWay = job.isOver ? 0 : job.onTheWay
     // Read by tests, and by whoever wants the bare numbers.
     Object.assign(this.#panel.dataset, { state, sent, counted: counts.bytes, words: counts.words, lines: counts.lines })
     this.#write('job-state', STATES[state])
@@ -71,7 +73,7 @@ export class JobView {
     this.#write('speed', this.#speedOf(job))
     this.#write('sent', formatBytes(sent))
     this.#write('counted', formatBytes(counts.bytes))
-    this.#write('on-the-way', formatCount(Math.max(0, onTheWay), 'chunk'))
+    this.#write('on-the-way', formatCount(onTheWay, 'chunk'))
     this.#sentBar.value = share(sent, total, job.isOver)
     this.#countedBar.value = share(counts.bytes, total, job.isOver)
     for (const [index, cell] of this.#cells.entries()) cell.classList.toggle('full', index < onTheWay)
@@ -79,8 +81,7 @@ export class JobView {
     if (state === 'failed') this.#problem.textContent = inWords(job.error)
     this.#note.hidden = state !== 'paused'
     this.#pause.textContent = state === 'paused' ? 'Resume' : 'Pause'
-    this.#pause.disabled = job.isOver
-    this.#cancel.disabled = job.isOver
+    this.#actions.hidden = job.isOver
   }
 
   /** The average while it runs, kept as it was afterwards. */

@@ -41,11 +41,10 @@ await peer.spawn(new Counter(), 'counter', { public: true })
 await peer.spawn(new WordCount(), 'word-count', { public: true })
 await introduce(peer, { role: 'node', wordCount: 'word-count' })
 
-console.log(`\n  pulsing demo: ${url}/\n  Open it in two tabs. Ctrl+C ends it.\n`)
-
 let isEnding = false
 process.on('SIGINT', end)
 process.on('SIGTERM', end)
+console.log(`\n  pulsing demo: ${url}/\n  Open it in two tabs. Ctrl+C ends it.\n`)
 
 async function end() {
   if (isEnding) return

@@ -130,13 +130,14 @@ export class SystemConfig {
   /** Messages a mailbox holds unless `spawn` says otherwise; {@link MIN_MAILBOX_CAPACITY} … {@link MAX_MAILBOX_CAPACITY}, default {@link DEFAULT_MAILBOX_CAPACITY}. */
   withMailboxCapacity(capacity: number): SystemConfig {
     if (!Number.isInteger(capacity) || capacity < MIN_MAILBOX_CAPACITY || capacity > MAX_MAILBOX_CAPACITY) {
-      const what = capacity < MIN_MAILBOX_CAPACITY ? 'too small' : 'too large'
-      throw new ConfigError(`mailbox capacity ${describe(capacity)} is ${what}: expected an integer from ${MIN_MAILBOX_CAPACITY} to ${MAX_MAILBOX_CAPACITY}`)
+      const size = Number.isInteger(capacity) ? `, which is too ${capacity < MIN_MAILBOX_CAPACITY ? 'small' : 'large'}` : ''
+      throw new ConfigError(`expected mailbox capacity as an integer from ${MIN_MAILBOX_CAPACITY} to ${MAX_MAILBOX_CAPACITY}, got ${describe(capacity)}${size}`)
     }
     return this.#with({ mailboxCapacity: capacity })
   }
 
   withLimits(limits: Partial<Limits>): SystemConfig {
+    if (typeof limits !== 'object' || limits === null) throw new ConfigError(`expected limits as an object, got ${describe(limits)}`)
     const problems = Object.entries(limits).flatMap(([name, value]) => {
       if (!Object.hasOwn(DEFAULTS.limits, name)) return [`expected one of the limits ${Object.keys(DEFAULTS.limits).join(', ')}, got ${describe(name)}`]
       return typeof value === 'number' && value > 0 ? [] : [`expected limit ${name} as a positive number, got ${describe(value)}`]

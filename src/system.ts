@@ -5,7 +5,7 @@
 import type { Spawnable } from './actor/actor.ts'
 import type { ActorRef } from './actor/actor-ref.ts'
 import { ActorRuntime } from './actor/actor-runtime.ts'
-import type { CreateOptions, Member, Peer, ResolveOptions, SpawnOptions } from './actor/actor-system.ts'
+import type { CreateOptions, Creation, Member, Peer, ResolveOptions, SpawnOptions } from './actor/actor-system.ts'
 import { ActorSystem, DEFAULT_RESOLVE_TIMEOUT_MS } from './actor/actor-system.ts'
 import type { SystemEvents } from './actor/system-events.ts'
 import { systemClock } from './base/clock.ts'
@@ -15,7 +15,6 @@ import type { Settings } from './config.ts'
 import { SystemConfig } from './config.ts'
 import type { Network } from './network.ts'
 import { proxyFactory } from './proxy/actor-proxies.ts'
-import { registeredClass } from './proxy/as-actor.ts'
 
 /** How platforms differ: what a network is made of there. */
 export type NetworkFactory = (runtime: ActorRuntime, settings: Settings) => Network | Promise<Network>
@@ -100,14 +99,13 @@ class NodeSystem extends ActorSystem {
     return (await this.#open()).connect(endpoint)
   }
 
-  async createRemote(type: string, args: readonly unknown[], options: CreateOptions): Promise<ActorRef> {
-    const { name, node, public: isPublic = false } = options
+  async createRemote({ type, args, make }: Creation, { name, node, ...options }: CreateOptions): Promise<ActorRef> {
     const host = node === this.nodeId ? node : (await this.#open()).hostOf(type, node)
-    if (host !== undefined && host !== this.nodeId) return (await this.#open()).create(host, { type, args, name, isPublic })
+    if (host !== undefined && host !== this.nodeId) {
+      return (await this.#open()).create(host, { type, args, name, isPublic: options.public ?? false })
+    }
     if (host === undefined) this.#runtime.warn('remote-creation-local', `no other member hosts ${describe(type)}: created here`)
-    const Class = registeredClass(type)
-    if (!Class) throw new ConfigError(`expected a registered asActor class, got ${describe(type)}`)
-    return this.#runtime.spawn(() => new (Class as new (...args: readonly unknown[]) => never)(...args), name, { public: isPublic })
+    return this.#runtime.spawn(make, name, options)
   }
 
   shutdown(): Promise<void> {

@@ -1,9 +1,9 @@
 // birpc over a worker's port, and over WebSocket with the codec of the hand loop. The far ends are in birpc-host.mjs.
 
 import { createBirpc } from 'birpc'
+import { startProcess, startWorker } from '../processes.mjs'
 import { decode, encode } from '../raw/codec.mjs'
 import { close, dial } from '../raw/socket.mjs'
-import { startProcess, startWorker } from '../processes.mjs'
 
 const hostFile = new URL('./birpc-host.mjs', import.meta.url)
 

@@ -1,6 +1,6 @@
 // The answering side of raw/port.mjs.
 
-import { parentPort, workerData as mode } from 'node:worker_threads'
+import { workerData as mode, parentPort } from 'node:worker_threads'
 import { CHUNK } from '../loads.mjs'
 import * as rpc from './rpc.mjs'
 

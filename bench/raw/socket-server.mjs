@@ -14,7 +14,10 @@ await once(listener, 'listening')
 ready(`ws://127.0.0.1:${listener.address().port}`)
 
 function serve(socket, mode) {
-  const received = rpc.server(rpc[mode]((frame) => socket.send(encode(frame))), (what, n) => (what === 'chunk' ? CHUNK : { n }))
+  const received = rpc.server(
+    rpc[mode]((frame) => socket.send(encode(frame))),
+    (what, n) => (what === 'chunk' ? CHUNK : { n }),
+  )
   socket.on('message', (data) => (mode === 'batched' ? decode(data).forEach(received) : received(decode(data))))
 }
 

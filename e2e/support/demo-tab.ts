@@ -15,6 +15,7 @@ export class DemoTab {
   readonly counter: Locator
   readonly target: Locator
   readonly pause: Locator
+  readonly slow: Locator
   /** Errors on the console, uncaught ones, and violations of the policy, of the page and its worker. */
   readonly problems: string[] = []
 
@@ -23,6 +24,7 @@ export class DemoTab {
     this.counter = page.getByRole('status', { name: 'Value' })
     this.target = page.getByLabel('Count it in')
     this.pause = page.getByRole('button', { name: /^(Pause|Resume)$/ })
+    this.slow = page.getByLabel('Read the counts slowly')
     page.on('console', (message) => {
       if (message.type() === 'error') this.problems.push(message.text())
     })
@@ -89,12 +91,17 @@ export class DemoTab {
     await expect(zone).not.toHaveClass(/over/)
   }
 
-  /** What the panel says of its job, in bare numbers. */
+  /** What the panel says of its job, in bare numbers. Tabs in the background do not draw: bring it to the front first. */
   job(): Promise<JobNumbers> {
     return this.page.locator('#job').evaluate((panel) => {
       const { state = '', sent, counted, lines, words } = (panel as HTMLElement).dataset
       return { state, sent: Number(sent), counted: Number(counted), lines: Number(lines), words: Number(words) }
     })
+  }
+
+  /** Waits until some counts have come back. */
+  async expectProgress(): Promise<void> {
+    await expect.poll(async () => (await this.job()).counted).toBeGreaterThan(0)
   }
 
   async expectState(state: string): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import type { Timer } from '../base/clock.ts'
 import type { Deferred } from '../base/deferred.ts'
-import { deferred, ignoreRejection, SETTLED } from '../base/deferred.ts'
+import { deferred, ignoreRejection, rejected, SETTLED } from '../base/deferred.ts'
 import { ActorStoppedError, MailboxFullError, toActorError } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import { actorUri } from '../message/address.ts'
@@ -69,6 +69,10 @@ export class ActorCell implements Recipient, Runnable {
   get isLocal(): boolean {
     return true
   }
+  /** Whether it takes children: a child must not outlive its parent. */
+  get takesChildren(): boolean {
+    return !this.#isFinishing && this.#state !== 'stopped'
+  }
   get isStopped(): boolean {
     return this.#state === 'stopped'
   }
@@ -99,7 +103,7 @@ export class ActorCell implements Recipient, Runnable {
     try {
       return this.accept(new Tell(message.handOver(), delivery?.sender))
     } catch (error) {
-      return Promise.reject(error)
+      return rejected(error)
     }
   }
 
@@ -132,7 +136,7 @@ export class ActorCell implements Recipient, Runnable {
     if (refused === undefined) return accepted
     const error = new MailboxFullError('expected room in the mailbox, got a full one', { address: this.toString() })
     this.#refuse(refused, error)
-    return refused === envelope && this.#mailbox.failsSenders && !envelope.isAsk ? Promise.reject(error) : accepted
+    return refused === envelope && this.#mailbox.failsSenders && !envelope.isAsk ? rejected(error) : accepted
   }
 
   /** Runs `onStart`, then begins to handle messages. Rejects, with the actor gone, when `onStart` throws. */
@@ -153,6 +157,10 @@ export class ActorCell implements Recipient, Runnable {
       throw toActorError(error, this.toString())
     }
     if (this.#state === 'starting') this.#begin()
+    else {
+      await this.#finish(this.#stopReason, true)
+      throw new ActorStoppedError('the actor was stopped while it started', { address: this.toString() })
+    }
   }
 
   #begin(): void {
@@ -257,32 +265,33 @@ export class ActorCell implements Recipient, Runnable {
     this.#extras?.stopController?.abort()
     if (this.#current) {
       const current = this.#current
-      this.runtime.clock
-        .setTimer(() => {
-          if (this.#current !== current) return
-          current.fail(
-            new ActorStoppedError(`the actor was stopped and did not finish this message in ${STOP_GRACE_MS} ms`, {
-              address: this.toString(),
-            }),
-          )
-          this.#current = undefined
-          void this.#finish(reason, true)
-        }, STOP_GRACE_MS)
-        .hold(false)
+      this.#grace = this.runtime.clock.setTimer(() => this.#graceExpired(current), STOP_GRACE_MS)
+      this.#grace.hold(false)
       current.cancel(new ActorStoppedError('the actor is being stopped', { address: this.toString() }))
       // A sync handler stopping itself is still running: it goes on to `#succeeded`, and no promise will call back.
       queueMicrotask(() => {
         if (this.#current === undefined && this.#state === 'stopping') void this.#finish(reason, true)
       })
-    } else void this.#finish(reason, !wasStarting)
+    } else if (!wasStarting || !this.#actor.onStart) void this.#finish(reason, true)
+    // Else `onStart` is running: what it sets up, `onStop` tears down after it.
     return stopped.promise
   }
 
+  #graceExpired(current: Envelope): void {
+    if (this.#current !== current) return
+    this.#current = undefined
+    const message = `the actor was stopped and did not finish this message in ${STOP_GRACE_MS} ms`
+    current.fail(new ActorStoppedError(message, { address: this.toString() }))
+    void this.#finish(this.#stopReason, true)
+  }
+
   #isFinishing = false
+  #grace: Timer | undefined = undefined
 
   async #finish(reason: StopReason, runsHook: boolean): Promise<void> {
     if (this.#isFinishing) return
     this.#isFinishing = true
+    this.#grace?.cancel()
     const extras = this.#extras
     for (const timer of extras?.timers ?? []) timer.cancel()
     this.#refuseAll([...(extras?.stashed ?? []), ...this.#mailbox.drain()])

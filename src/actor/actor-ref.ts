@@ -77,18 +77,21 @@ export const REF_TAG = 0x5075
 
 /** The one implementation of {@link ActorRef}. */
 export class Ref implements ActorRef {
-  /** @internal */
-  readonly recipient: Recipient
+  readonly #recipient: Recipient
   declare readonly name?: string
 
   readonly #proxies: ProxyFactory
 
   constructor(recipient: Recipient, proxies: ProxyFactory) {
-    this.recipient = recipient
+    this.#recipient = recipient
     this.#proxies = proxies
     if (recipient.name !== undefined) this.name = recipient.name
   }
 
+  /** @internal */
+  get recipient(): Recipient {
+    return this.#recipient
+  }
   get id(): string {
     return this.recipient.id
   }
@@ -119,7 +122,12 @@ export class Ref implements ActorRef {
   askStream<T>(value: unknown, options?: Delivery): StreamReader<T>
   askStream(value: unknown, options?: Delivery): unknown {
     const wantsMessages = value instanceof Message
-    const opening = this.#ask(value, options).then((reply) => {
+    const giveUp = new AbortController()
+    const { signal } = options ?? {}
+    const abort = (): void => giveUp.abort(signal?.reason)
+    if (signal?.aborted) abort()
+    else signal?.addEventListener('abort', abort)
+    const opening = this.#ask(value, { ...options, signal: giveUp.signal }).finally(() => signal?.removeEventListener('abort', abort)).then((reply) => {
       if (reply instanceof StreamReader) return reply.detach()
       if (reply instanceof Message && reply.isStream) {
         const source = reply.streamReader().detach()
@@ -130,7 +138,7 @@ export class Ref implements ActorRef {
       }
       throw new PulsingUnsupportedError('expected a stream as reply, got a single message', { address: String(this) })
     })
-    return new StreamReader<unknown>(opening)
+    return new StreamReader<unknown>(opening, (reason) => giveUp.abort(reason))
   }
 
   asType<C extends object>(Class: ProxiedClass<C>): ActorProxy<C> {
@@ -143,6 +151,15 @@ export class Ref implements ActorRef {
 
   toString(): string {
     return actorUri(this.nodeId, this.id)
+  }
+
+  /** For logs and for JSON: what identifies the actor, without the system behind it. */
+  toJSON(): { readonly id: string; readonly nodeId: string; readonly name?: string } {
+    return { id: this.id, nodeId: this.nodeId, ...(this.name === undefined ? {} : { name: this.name }) }
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `ActorRef(${this})`
   }
 
   /** As CBOR: any node that gets it can send to the same actor. */

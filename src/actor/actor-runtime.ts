@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import { Deadlines } from '../base/deadlines.ts'
 import { Emitter } from '../base/emitter.ts'
 import type { PulsingError } from '../base/errors.ts'
-import { ActorAlreadyExistsError, ActorStoppedError, ConfigError, describe } from '../base/errors.ts'
+import { ActorAlreadyExistsError, ActorStoppedError, ConfigError, describe, PulsingTimeoutError, toActorError } from '../base/errors.ts'
 import { nameProblem } from '../message/address.ts'
 import type { ActorLike, ActorSource, Spawnable, StopReason } from './actor.ts'
 import { toActor } from './actor.ts'
@@ -50,12 +50,12 @@ export class ActorRuntime {
   constructor({ nodeId, clock, logger, mailboxCapacity, proxies }: RuntimeOptions) {
     this.nodeId = nodeId
     this.clock = clock
-    this.logger = logger
+    this.logger = shielded(logger)
     this.proxies = proxies
     this.#mailboxCapacity = mailboxCapacity
-    this.deadlines = new Deadlines(clock)
-    this.dispatcher = new Dispatcher(clock)
-    this.events = new Emitter((error) => logger.error('an event listener threw', error))
+    this.deadlines = new Deadlines(clock, DEFAULT_ASK_TIMEOUT_MS)
+    this.dispatcher = new Dispatcher(clock, (error) => this.logger.error('an actor could not be run', error))
+    this.events = new Emitter((error) => this.logger.error('an event listener threw', error))
   }
 
   /** How many actors live. */
@@ -98,6 +98,7 @@ export class ActorRuntime {
     options: SpawnOptions | undefined,
     parent: ActorCell | undefined,
   ): Promise<ActorRef> {
+    if (parent && !parent.takesChildren) throw new ActorStoppedError('expected a running parent for a new actor, got one that has stopped', { address: parent.toString() })
     if (this.#isClosed) throw new ActorStoppedError('expected a running system to spawn in, got one that is shut down')
     if (name !== undefined) {
       if (this.#names.has(name))
@@ -112,15 +113,13 @@ export class ActorRuntime {
       cell = new ActorCell(this, instantiate(actor), name, new Mailbox(capacity, overflow), parent)
     } catch (error) {
       if (name !== undefined) this.#names.delete(name)
-      throw error
+      throw toActorError(error)
     }
     this.#cells.set(cell.id, cell)
     parent?.children.add(cell)
     if (name !== undefined) this.#names.set(name, cell)
     const starting = cell.start()
     if (starting) await starting
-    if (cell.isStopped)
-      throw new ActorStoppedError('the actor was stopped while it started', { address: cell.toString() })
     if (name !== undefined && options?.public) {
       this.#publicCells.add(cell)
       this.nameListener?.published(name, cell)
@@ -182,7 +181,10 @@ export class ActorRuntime {
         `expected timeout as a positive number of milliseconds or Infinity, got ${describe(timeout)}`,
       )
     }
-    return deadline === undefined ? timeout : Math.max(1, Math.min(timeout, deadline - this.clock.now()))
+    if (deadline === undefined) return timeout
+    const left = deadline - this.clock.now()
+    if (left <= 0) throw new PulsingTimeoutError('the ask this one was made for', 0)
+    return Math.min(timeout, left)
   }
 
   #validate(actor: unknown, name: string | undefined, options: SpawnOptions | undefined): void {
@@ -220,13 +222,27 @@ function isActorSource(value: unknown): value is ActorSource {
 
 function instantiate(actor: Spawnable): ActorLike {
   const instance: unknown = typeof actor === 'function' ? make(actor) : actor
-  if (isActorLike(instance)) return instance
   if (isActorSource(instance)) return instance[toActor]()
+  if (isActorLike(instance)) return instance
   throw new ConfigError(`expected an actor with a receive method, got ${describe(instance)}`)
 }
 
 function make(actor: (() => unknown) | (new () => unknown)): unknown {
   const prototype: unknown = actor.prototype
-  const isClass = isActorLike(prototype) || isActorSource(prototype)
+  const isClass = isActorLike(prototype) || isActorSource(prototype) || /^class\b/.test(Function.prototype.toString.call(actor))
   return isClass ? new (actor as new () => unknown)() : (actor as () => unknown)()
+}
+
+/** A logger of the application's that throws must not stop actors. */
+function shielded(logger: Logger): Logger {
+  const guard =
+    (level: keyof Logger) =>
+    (message: string, ...details: unknown[]): void => {
+      try {
+        logger[level](message, ...details)
+      } catch {
+        // There is nobody else to tell.
+      }
+    }
+  return { debug: guard('debug'), info: guard('info'), warn: guard('warn'), error: guard('error') }
 }

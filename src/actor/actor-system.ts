@@ -3,7 +3,7 @@
  * root implements it; everything from actors to proxies sees only this.
  */
 import { asyncDispose } from '../base/disposal.ts'
-import type { Spawnable } from './actor.ts'
+import type { ActorSource, Spawnable } from './actor.ts'
 import type { ActorRef } from './actor-ref.ts'
 import type { MailboxOptions } from './mailbox.ts'
 import type { SystemEvents } from './system-events.ts'
@@ -57,6 +57,13 @@ export interface CreateOptions extends SpawnOptions {
   readonly node?: string
 }
 
+/** @internal an actor to be created somewhere: how others know its class, and how to make one here */
+export interface Creation {
+  readonly type: string
+  readonly args: readonly unknown[]
+  make(): ActorSource
+}
+
 /** One node: its actors, and its place in the cluster. Made by `createActorSystem`. */
 export abstract class ActorSystem implements AsyncDisposable {
   /** New for every boot. */
@@ -95,7 +102,7 @@ export abstract class ActorSystem implements AsyncDisposable {
   /** Ends the node: actors' `onStop` run, members are told, every pending ask settles. Calling it again waits for the same end. */
   abstract shutdown(): Promise<void>
   /** @internal creates an actor of a registered class on another member, or here when there is none */
-  abstract createRemote(typeName: string, args: readonly unknown[], options: CreateOptions): Promise<ActorRef>
+  abstract createRemote(creation: Creation, options: CreateOptions): Promise<ActorRef>
 
   [asyncDispose](): Promise<void> {
     return this.shutdown()

@@ -38,7 +38,7 @@ export class LocalAsk extends Envelope implements Waiting {
   }
 
   override get deadline(): number | undefined {
-    return this.queue?.deadlineOf(this)
+    return this.waitingSince && this.waitingSince.startedAt + this.#timeoutMs
   }
 
   /** Starts waiting: not longer than `timeoutMs`, and not past `signal`. */

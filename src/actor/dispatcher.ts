@@ -5,7 +5,6 @@
 import type { Clock } from '../base/clock.ts'
 import { SETTLED } from '../base/deferred.ts'
 import { Fifo } from '../base/fifo.ts'
-import { macrotask } from '../base/macrotask.ts'
 
 /** Something that has work to do. */
 export interface Runnable {
@@ -51,7 +50,7 @@ export class Dispatcher {
         this.#onError(error)
       }
       if (++this.#turns >= TURNS_PER_LOOK && this.#isSliceOver()) {
-        macrotask(this.#resume)
+        this.#clock.afterTurn(this.#resume)
         return
       }
     }

@@ -22,12 +22,14 @@ export function encodeCborView(value: unknown): Uint8Array {
 
 /** The bytes of `value`, to keep. */
 export function encodeCbor(value: unknown): Uint8Array {
-  return codec().encode(value).slice()
+  // Not slice(): in Node.js the view is a Buffer, whose slices share its memory.
+  return new Uint8Array(codec().encode(value))
 }
 
 /** The value of one CBOR item. Byte strings are views of `bytes`. */
 export function decodeCbor(bytes: Uint8Array): unknown {
-  return codec().decode(bytes)
+  const isPlain = Object.getPrototypeOf(bytes) === Uint8Array.prototype
+  return codec().decode(isPlain ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
 }
 
 /** A tagged value, as CBOR has them. */
@@ -76,6 +78,7 @@ function lowerAt(value: unknown, lowering: Lowering | undefined, path: string, d
       `expected a value at most ${MAX_DEPTH} levels deep, without cycles, got a deeper one at ${path.slice(0, 120)}…`,
     )
   const prototype: unknown = Object.getPrototypeOf(value)
+  if (lowering && Symbol.asyncIterator in value) return lowering.lower(value) ?? value
   if (prototype === Object.prototype || prototype === null)
     return lowerFields(value as Record<string, unknown>, lowering, path, depth, prototype)
   if (Array.isArray(value)) return lowerItems(value, lowering, path, depth)

@@ -3,10 +3,8 @@
  * platform timer: adding and removing a wait is a handful of pointer writes, whatever their number.
  */
 import type { Clock, Timer } from './clock.ts'
-import { MAX_TIMER_MS } from './clock.ts'
-import { macrotask } from './macrotask.ts'
 
-/** Something that waits. The fields belong to the queue while the entry is in one; they start as undefined. */
+/** Something that waits. The fields belong to the queue; they start as undefined. */
 export interface Waiting {
   previousWaiting: Waiting | undefined
   nextWaiting: Waiting | undefined
@@ -27,10 +25,13 @@ export interface Turn {
 
 export class Deadlines {
   readonly #clock: Clock
+  readonly #usualMs: number
   readonly #queues = new Map<number, DeadlineQueue>()
 
-  constructor(clock: Clock) {
+  /** @param usualMs the duration most waits have: its timer outlives them, all others end with their last wait */
+  constructor(clock: Clock, usualMs: number) {
     this.#clock = clock
+    this.#usualMs = usualMs
   }
 
   /** Lets `entry` wait `durationMs`; Infinity waits for ever and costs nothing. */
@@ -38,7 +39,8 @@ export class Deadlines {
     if (durationMs === Infinity) return
     let queue = this.#queues.get(durationMs)
     if (queue === undefined) {
-      queue = new DeadlineQueue(this.#clock, durationMs, () => this.#queues.delete(durationMs))
+      const giveUp = durationMs === this.#usualMs ? undefined : () => void this.#queues.delete(durationMs)
+      queue = new DeadlineQueue(this.#clock, durationMs, giveUp)
       this.#queues.set(durationMs, queue)
     }
     queue.add(entry)
@@ -68,24 +70,24 @@ export class DeadlineQueue {
   size = 0
   readonly #clock: Clock
   readonly #durationMs: number
-  readonly #onIdle: () => void
+  readonly #giveUp: (() => void) | undefined
   #first: Waiting | undefined
   #last: Waiting | undefined
   #timer: Timer | undefined
   #isHeld = false
   #turn: Turn | undefined
 
-  constructor(clock: Clock, durationMs: number, onIdle: () => void) {
+  constructor(clock: Clock, durationMs: number, giveUp: (() => void) | undefined) {
     this.#clock = clock
     this.#durationMs = durationMs
-    this.#onIdle = onIdle
+    this.#giveUp = giveUp
   }
 
   add(entry: Waiting): void {
     entry.queue = this
     if (this.#turn === undefined) {
       this.#turn = { startedAt: this.#clock.now(), endedAt: undefined }
-      macrotask(this.#endTurn)
+      this.#clock.afterTurn(this.#endTurn)
     }
     entry.waitingSince = this.#turn
     entry.previousWaiting = this.#last
@@ -97,20 +99,20 @@ export class DeadlineQueue {
     if (this.#timer === undefined) this.#arm(this.#durationMs)
   }
 
-  /** When `entry` began to wait, plus its duration: what it may tell others. */
-  deadlineOf(entry: Waiting): number {
-    return (entry.waitingSince?.startedAt ?? this.#clock.now()) + this.#durationMs
-  }
-
   remove(entry: Waiting): void {
     const { previousWaiting, nextWaiting } = entry
     if (previousWaiting) previousWaiting.nextWaiting = nextWaiting
     else this.#first = nextWaiting
     if (nextWaiting) nextWaiting.previousWaiting = previousWaiting
     else this.#last = previousWaiting
-    entry.queue = entry.previousWaiting = entry.nextWaiting = entry.waitingSince = undefined
+    entry.queue = entry.previousWaiting = entry.nextWaiting = undefined
     this.size--
-    if (this.size === 0 && this.#isHeld) this.#hold(false)
+    if (this.size > 0) return
+    if (this.#isHeld) this.#hold(false)
+    if (this.#giveUp) {
+      this.close()
+      this.#giveUp()
+    }
   }
 
   close(): void {
@@ -136,7 +138,7 @@ export class DeadlineQueue {
   }
 
   #arm(delayMs: number): void {
-    this.#timer = this.#clock.setTimer(this.#onTimer, Math.min(delayMs, MAX_TIMER_MS))
+    this.#timer = this.#clock.setTimer(this.#onTimer, delayMs)
     this.#timer.hold(this.#isHeld)
   }
 
@@ -148,7 +150,6 @@ export class DeadlineQueue {
       entry.expired()
     }
     const first = this.#first as Waiting | undefined
-    if (first) this.#arm(Math.max(1, Math.ceil(this.#endOf(first) - now)))
-    else if (this.#timer === undefined) this.#onIdle()
+    if (first && this.#timer === undefined) this.#arm(Math.max(1, Math.ceil(this.#endOf(first) - now)))
   }
 }

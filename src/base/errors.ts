@@ -243,9 +243,14 @@ export function describe(value: unknown): string {
   if (value === null) return 'null'
   if (typeof value === 'string')
     return value.length > 80 ? `${JSON.stringify(value.slice(0, 77))}…` : JSON.stringify(value)
-  if (typeof value === 'object') return Array.isArray(value) ? `an array of ${value.length}` : `a ${className(value)}`
-  if (typeof value === 'function') return value.name ? `function ${value.name}` : 'a function'
-  return String(value)
+  try {
+    if (typeof value === 'object') return Array.isArray(value) ? `an array of ${value.length}` : `a ${className(value)}`
+    if (typeof value === 'function') return value.name ? `function ${value.name}` : 'a function'
+    return String(value)
+  } catch {
+    // A proxy, or a getter, that refuses to be looked at.
+    return `a ${typeof value}`
+  }
 }
 
 function className(value: object): string {

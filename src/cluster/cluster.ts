@@ -79,6 +79,8 @@ export class Cluster implements Routes {
   /** Like {@link find}, waiting for the name. */
   resolve(name: string, options: ResolveOptions): Promise<ActorRef> {
     const { timeout = DEFAULT_RESOLVE_TIMEOUT_MS, signal } = options
+    const known = this.find(name, options)
+    if (known) return Promise.resolve(known)
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         unwatch()

@@ -50,7 +50,7 @@ export type {
 } from '../link/connection.ts'
 export { Message } from '../message/message.ts'
 export { MAX_BUFFER_SIZE, StreamMessage } from '../message/stream-message.ts'
-export type { ActorClass, AsActorOptions } from '../proxy/as-actor.ts'
+export type { ActorClass, ActorConstructor, AsActorOptions } from '../proxy/as-actor.ts'
 export { asActor } from '../proxy/as-actor.ts'
 export { contextOf } from '../proxy/class-actor.ts'
 export { DEFAULT_BUFFER_SIZE } from '../stream/stream-channel.ts'

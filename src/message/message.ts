@@ -130,6 +130,7 @@ export class Message {
         `expected a stream message, got a single one of type ${describe(this.msgType)}: read its payload instead`,
       )
     }
+    if (this.#isSpent) throw new StreamClosedError(`expected a stream message that was not sent, got type ${describe(this.msgType)} after it was`)
     this.#reader ??= new StreamReader(this.#source)
     return this.#reader as StreamReader<T>
   }
@@ -141,8 +142,9 @@ export class Message {
       throw new StreamClosedError(
         `expected a stream message that was not sent before, got type ${describe(this.msgType)} a second time`,
       )
+    const source = this.#reader ? this.#reader.detach() : this.#source
     this.#isSpent = true
-    return Message.stream(this.msgType, this.#reader ? this.#reader.detach() : this.#source)
+    return Message.stream(this.msgType, source)
   }
 
   #object(): unknown {

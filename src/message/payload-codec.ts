@@ -2,7 +2,7 @@
  * How a message's value becomes bytes and back. A message that came over a link brings the codec of that link, which
  * knows what references and streams inside it mean; everywhere else the plain codec serves.
  */
-import { decodeCbor, encodeCborView, lower } from '../base/cbor.ts'
+import { decodeCbor, encodeCbor, lower } from '../base/cbor.ts'
 import { ProtocolError } from '../base/errors.ts'
 
 export interface PayloadCodec {
@@ -12,7 +12,7 @@ export interface PayloadCodec {
 
 /** Plain data and references to bytes; bytes to plain data. */
 export const plainCodec: PayloadCodec = {
-  encode: (value) => encodeCborView(lower(value)).slice(),
+  encode: (value) => encodeCbor(lower(value)),
   decode: (payload) => {
     try {
       return decodeCbor(payload)

@@ -29,6 +29,8 @@ function makeProxy(ref: ActorRef, prototype: object | undefined, className: stri
     tell: async (method: unknown, ...args: unknown[]): Promise<void> =>
       recipient.tell(callMessage(check(method), args), undefined),
     toString: () => `${className}(${ref})`,
+    toJSON: () => ref.toJSON(),
+    [Symbol.for('nodejs.util.inspect.custom')]: () => `${className}(${ref})`,
     [lowered]: () => ref[lowered](),
   }
   return new Proxy(own, {
@@ -37,7 +39,7 @@ function makeProxy(ref: ActorRef, prototype: object | undefined, className: stri
       let method = methods.get(name)
       if (method === undefined) {
         // Names the language itself asks for (by await, by loggers, by serialisers) have to be absent, not refused.
-        if (QUIETLY_ABSENT.has(name)) return undefined
+        if (QUIETLY_ABSENT.has(name) && !(prototype && findMethod(prototype, name))) return undefined
         check(name)
         method = (...args) => Call.of(recipient.ask(callMessage(name, args), true, undefined))
         methods.set(name, method)

@@ -26,6 +26,9 @@ export interface ActorClass<T extends Constructor> {
   options(options: CreateOptions): Pick<ActorClass<T>, 'local' | 'remote'>
 }
 
+/** The class itself, whose instances `spawn` takes, and what `asActor` adds to it. */
+export type ActorConstructor<T extends Constructor> = (new (...args: ConstructorParameters<T>) => InstanceType<T> & ActorSource) & T & ActorClass<T>
+
 export interface AsActorOptions {
   /** The name under which other nodes know the class; minifiers rename classes, not this. Default: the class's name. */
   readonly type?: string
@@ -57,12 +60,13 @@ export function typeNameOf(Class: unknown): string | undefined {
  *
  * @throws ConfigError for something that is no class
  */
-export function asActor<T extends Constructor>(Class: T, context?: ClassDecoratorContext): T & ActorClass<T>
+export function asActor<T extends Constructor>(Class: T, context?: ClassDecoratorContext): ActorConstructor<T>
 export function asActor(
   options: AsActorOptions,
-): <T extends Constructor>(Class: T, context?: ClassDecoratorContext) => T & ActorClass<T>
+): <T extends Constructor>(Class: T, context?: ClassDecoratorContext) => ActorConstructor<T>
 export function asActor(classOrOptions: Constructor | AsActorOptions, context?: ClassDecoratorContext): unknown {
   if (typeof classOrOptions === 'function') return register(classOrOptions, context?.name || classOrOptions.name)
+  if (typeof classOrOptions !== 'object' || classOrOptions === null) throw new ConfigError(`expected a class or { type }, got ${describe(classOrOptions)}`)
   return (Class: Constructor, decorated?: ClassDecoratorContext) =>
     register(Class, classOrOptions.type ?? (decorated?.name || Class.name))
 }
@@ -134,10 +138,12 @@ async function createRemote(
 ): Promise<ActorProxy<object>> {
   const type = typeNameOf(Class)
   if (!type) throw new ConfigError(`expected an asActor class with a type name, got ${describe(Class)}: use asActor({ type: … })`)
-  const ref = await system.createRemote(type, args, { ...options, name: options.name ?? autoName(Class) })
+  const make = (): ActorSource => new (Class as new (...args: readonly unknown[]) => ActorSource)(...args)
+  const ref = await system.createRemote({ type, args, make }, { ...options, name: options.name ?? autoName(Class) })
   return ref.asType(Class)
 }
 
 function autoName(Class: Constructor): string {
-  return `${typeNameOf(Class) || 'Actor'}_${shortHex()}`
+  // Bundlers rename classes to things like `Counter$1`.
+  return `${(typeNameOf(Class) || 'Actor').replace(/[^\p{L}\p{N}_]/gu, '_')}_${shortHex()}`
 }

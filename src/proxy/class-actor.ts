@@ -25,6 +25,17 @@ interface Hooks {
   receive?(msg: Message, ctx: ActorContext): unknown
 }
 
+interface AnyIterator {
+  next(): unknown
+  return?(): unknown
+}
+
+function isIterator(value: unknown): value is AnyIterator {
+  if (typeof value !== 'object' || value === null || value instanceof Promise) return false
+  if (!('next' in value) || typeof value.next !== 'function') return false
+  return Symbol.asyncIterator in value || Symbol.iterator in value
+}
+
 export class ClassActor implements ActorLike {
   readonly #instance: object & Hooks
   readonly #methods = new Map<string, (...args: unknown[]) => unknown>()
@@ -44,7 +55,25 @@ export class ClassActor implements ActorLike {
       )
     }
     const [name, args] = call
-    return this.#method(name, ctx).apply(this.#instance, args as unknown[])
+    const result = this.#method(name, ctx).apply(this.#instance, args as unknown[])
+    return isIterator(result) ? this.#inContext(result, ctx) : result
+  }
+
+  /** A generator's body runs beside later calls: each of its steps finds the context of its own call. */
+  #inContext(iterator: AnyIterator, ctx: ActorContext): AnyIterator {
+    const enter = (): void => void contexts.set(this.#instance, ctx)
+    const stepped: AnyIterator = {
+      next: () => {
+        enter()
+        return iterator.next()
+      },
+      return: () => {
+        enter()
+        return iterator.return?.()
+      },
+    }
+    const symbol = Symbol.asyncIterator in iterator ? Symbol.asyncIterator : Symbol.iterator
+    return Object.assign(stepped, { [symbol]: () => stepped })
   }
 
   async onStart(ctx: ActorContext): Promise<void> {

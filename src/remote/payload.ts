@@ -5,7 +5,7 @@
 import type { ActorRef } from '../actor/actor-ref.ts'
 import { REF_TAG } from '../actor/actor-ref.ts'
 import { EMPTY_BYTES, ownBytes } from '../base/bytes.ts'
-import { decodeCbor, encodeCborView, lower, Tag } from '../base/cbor.ts'
+import { decodeCbor, encodeCbor, encodeCborView, lower, Tag } from '../base/cbor.ts'
 import { describe, NotSerialisableError, ProtocolError } from '../base/errors.ts'
 import { isId } from '../base/ids.ts'
 import type { Attachments } from '../link/connection.ts'
@@ -144,7 +144,7 @@ function formatOf(frame: Frame): Format {
 
 function codecFor(owner: PayloadOwner, attachments: readonly unknown[] | undefined): PayloadCodec {
   return {
-    encode: (value) => encodeCborView(lower(value)).slice(),
+    encode: (value) => encodeCbor(lower(value)),
     decode: (payload) => {
       let value: unknown
       try {

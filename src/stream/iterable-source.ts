@@ -2,6 +2,8 @@
  * Generators, async iterables and web streams as stream sources. Nothing runs ahead: an item is produced when the
  * consumer asks for it, so the window only bounds what a link may prefetch.
  */
+import { ignoreRejection } from '../base/deferred.ts'
+import { toActorError } from '../base/errors.ts'
 import { DEFAULT_BUFFER_SIZE } from './stream-channel.ts'
 import { StreamReader } from './stream-reader.ts'
 import type { StreamSource } from './stream-source.ts'
@@ -21,12 +23,17 @@ export class IterableSource<T> implements StreamSource<T> {
 
   async take(): Promise<IteratorResult<T, undefined>> {
     if (this.#isOver) return DONE
+    let isYielded = false
     try {
       const result = await this.#iterator.next()
-      if (!result.done) return { done: false, value: await result.value }
+      if (!result.done) {
+        isYielded = true
+        return { done: false, value: await result.value }
+      }
     } catch (error) {
+      if (isYielded) this.#close()
       this.#end()
-      throw error
+      throw toActorError(error)
     }
     this.#end()
     return DONE
@@ -36,9 +43,13 @@ export class IterableSource<T> implements StreamSource<T> {
 
   cancel(): void {
     if (this.#isOver) return
-    // The consumer is gone: what the generator's cleanup throws has nobody left to hear it.
-    Promise.resolve(this.#iterator.return?.()).then(undefined, () => undefined)
+    this.#close()
     this.#end()
+  }
+
+  /** Runs the generator's `finally`. What it throws has nobody left to hear it. */
+  #close(): void {
+    ignoreRejection(Promise.resolve().then(() => this.#iterator.return?.()))
   }
 
   #end(): void {
@@ -52,8 +63,9 @@ export class IterableSource<T> implements StreamSource<T> {
 export function isStreamLike(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
   if (Symbol.asyncIterator in value) return true
-  if (typeof (value as { next?: unknown }).next === 'function') return Symbol.iterator in value
-  return typeof (value as { getReader?: unknown }).getReader === 'function'
+  // `in` first: a proxy of an actor answers any name it is asked for with a method, or an error.
+  if ('next' in value && typeof value.next === 'function') return Symbol.iterator in value
+  return 'getReader' in value && typeof value.getReader === 'function'
 }
 
 /** The source behind anything {@link isStreamLike} accepts. */

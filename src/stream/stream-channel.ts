@@ -31,6 +31,7 @@ export class StreamChannel<T = unknown> implements StreamSource<T> {
   #state: 'open' | 'ended' | 'cancelled' = 'open'
   #error: { readonly error: unknown } | undefined
   #closed: Deferred<void> | undefined
+  #cancelReason: unknown
 
   constructor(capacity: number) {
     this.window = capacity
@@ -47,6 +48,11 @@ export class StreamChannel<T = unknown> implements StreamSource<T> {
 
   get isCancelled(): boolean {
     return this.#state === 'cancelled'
+  }
+
+  /** Why the consumer cancelled, if it did and said. */
+  get cancelReason(): unknown {
+    return this.#cancelReason
   }
 
   /** Adds an item; settles when it is among the `capacity` unread ones. Writes take effect in call order. */
@@ -108,6 +114,7 @@ export class StreamChannel<T = unknown> implements StreamSource<T> {
     if (this.#state === 'cancelled') return
     const wasOpen = this.#state === 'open'
     this.#state = 'cancelled'
+    this.#cancelReason = reason
     this.#error = undefined
     this.#items.drain()
     for (const blocked of this.#blocked.drain()) blocked.written.reject(this.#closedError())

@@ -1,7 +1,11 @@
 /** The consumer's end of a stream. */
+import type { Deferred } from '../base/deferred.ts'
+import { deferred } from '../base/deferred.ts'
 import { StreamClosedError } from '../base/errors.ts'
 import type { StreamSource } from './stream-source.ts'
 import { DONE } from './stream-source.ts'
+
+type Result<T> = IteratorResult<T, undefined>
 
 /**
  * Reads a stream's items in order: `for await (const item of reader)`, or `reader.readable` as a web stream. Leaving the
@@ -12,46 +16,59 @@ import { DONE } from './stream-source.ts'
 export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undefined> {
   #source: StreamSource<T> | undefined
   #opening: Promise<StreamSource<T>> | undefined
-  #previous: Promise<unknown> | undefined
+  readonly #onEarlyCancel: ((reason: unknown) => void) | undefined
+  #waiting: Deferred<Result<T>> | undefined
   #readable: ReadableStream<T> | undefined
-  #isOver = false
+  #state: 'reading' | 'over' | 'detached' = 'reading'
 
-  /** @param source the items, or the promise of them; a rejection is what the first `next()` throws */
-  constructor(source: StreamSource<T> | Promise<StreamSource<T>>) {
-    if ('then' in source) {
+  /**
+   * @param source the items, or the promise of them; a rejection is what the first `next()` throws
+   * @param onEarlyCancel called when the reader is cancelled before that promise settles
+   */
+  constructor(source: StreamSource<T> | Promise<StreamSource<T>>, onEarlyCancel?: (reason: unknown) => void) {
+    if (source instanceof Promise) {
       this.#opening = source
+      this.#onEarlyCancel = onEarlyCancel
       source.then(
         (opened) => {
-          this.#source = opened
-          if (this.#isOver) opened.cancel()
+          if (this.#state === 'over') opened.cancel()
+          else if (this.#state === 'reading') this.#source = opened
         },
+        // Whoever reads is told by `next`.
         () => undefined,
       )
     } else this.#source = source
   }
 
   /** The next item. Calls may overlap; they are answered in order. */
-  next(): Promise<IteratorResult<T, undefined>> {
-    if (this.#isOver) return Promise.resolve(DONE)
-    if (this.#previous) {
-      const turn = this.#previous.then(
-        () => this.#take(),
-        () => this.#take(),
-      )
-      return this.#track(turn)
+  next(): Promise<Result<T>> {
+    const before = this.#waiting
+    if (before) return before.promise.then(this.#again, this.#again)
+    if (this.#state !== 'reading') return Promise.resolve(DONE)
+    if (!this.#source) return this.#wait(this.#opening!.then((source) => source.take()))
+    let result: Result<T> | Promise<Result<T>>
+    try {
+      result = this.#source.take()
+    } catch (error) {
+      this.#state = 'over'
+      return Promise.reject(error)
     }
-    return this.#track(this.#take())
+    return result instanceof Promise ? this.#wait(result) : Promise.resolve(this.#taken(result))
   }
+
+  readonly #again = (): Promise<Result<T>> => this.next()
 
   /** Ends reading; the producer is told at once. */
   async cancel(reason?: unknown): Promise<void> {
-    if (this.#isOver) return
-    this.#isOver = true
-    this.#source?.cancel(reason)
+    if (this.#state !== 'reading') return
+    this.#state = 'over'
+    if (this.#source) this.#source.cancel(reason)
+    else this.#onEarlyCancel?.(reason)
+    this.#settle()?.resolve(DONE)
   }
 
   /** Ends reading, as leaving a `for await` loop does. */
-  async return(): Promise<IteratorResult<T, undefined>> {
+  async return(): Promise<Result<T>> {
     await this.cancel()
     return DONE
   }
@@ -76,44 +93,44 @@ export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undef
     return this.#readable
   }
 
-  /** Hands the source over to another consumer; this reader is over. For forwarding a stream without reading it. */
+  /**
+   * Hands the source over to another consumer; this reader is over. For forwarding a stream without reading it.
+   *
+   * @throws StreamClosedError when it is over already, or being read at this moment
+   */
   detach(): StreamSource<T> | Promise<StreamSource<T>> {
-    if (this.#isOver)
-      throw new StreamClosedError('expected an unread stream, got one that is read or cancelled already')
-    const source = this.#source ?? this.#opening!
-    this.#source = undefined
-    this.#isOver = true
-    return source
-  }
-
-  #track(
-    turn: IteratorResult<T, undefined> | Promise<IteratorResult<T, undefined>>,
-  ): Promise<IteratorResult<T, undefined>> {
-    if (!(turn instanceof Promise)) return Promise.resolve(turn)
-    this.#previous = turn
-    const clear = (): void => {
-      if (this.#previous === turn) this.#previous = undefined
+    if (this.#state !== 'reading' || this.#waiting) {
+      throw new StreamClosedError('expected a stream nobody reads, got one that is read, being read or cancelled')
     }
-    turn.then(clear, clear)
-    return turn
+    this.#state = 'detached'
+    return this.#source ?? this.#opening!
   }
 
-  #take(): IteratorResult<T, undefined> | Promise<IteratorResult<T, undefined>> {
-    if (this.#isOver) return DONE
-    const source = this.#source
-    if (!source) return this.#opening!.then(() => this.#take(), this.#fail)
-    const result = source.take()
-    return result instanceof Promise ? result.then(this.#settle, this.#fail) : this.#settle(result)
+  #wait(taking: Promise<Result<T>>): Promise<Result<T>> {
+    const waiting = deferred<Result<T>>()
+    this.#waiting = waiting
+    taking.then(
+      (result) => {
+        if (this.#waiting === waiting) this.#settle()?.resolve(this.#taken(result))
+      },
+      (error: unknown) => {
+        if (this.#waiting !== waiting) return
+        this.#state = 'over'
+        this.#settle()?.reject(error)
+      },
+    )
+    return waiting.promise
   }
 
-  readonly #settle = (result: IteratorResult<T, undefined>): IteratorResult<T, undefined> => {
-    if (result.done) this.#isOver = true
+  #settle(): Deferred<Result<T>> | undefined {
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    return waiting
+  }
+
+  #taken(result: Result<T>): Result<T> {
+    if (result.done) this.#state = 'over'
     else this.#source?.acknowledge(1)
     return result
-  }
-
-  readonly #fail = (error: unknown): never => {
-    this.#isOver = true
-    throw error
   }
 }

@@ -45,7 +45,7 @@ export class StreamWriter<T = unknown> {
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController()
-      if (this.#channel.isCancelled) this.#controller.abort()
+      if (this.#channel.isCancelled) this.#controller.abort(this.#channel.cancelReason)
     }
     return this.#controller.signal
   }

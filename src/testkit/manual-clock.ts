@@ -9,6 +9,7 @@ interface Entry {
 export class ManualClock implements Clock {
   #now = 0
   readonly #entries = new Set<Entry>()
+  #afterTurn: (() => void)[] = []
 
   now(): number {
     return this.#now
@@ -20,6 +21,11 @@ export class ManualClock implements Clock {
     return { cancel: () => void this.#entries.delete(entry), hold: () => undefined }
   }
 
+  /** Runs `callback` when time next moves: a turn of the event loop has passed then. */
+  afterTurn(callback: () => void): void {
+    this.#afterTurn.push(callback)
+  }
+
   /** How many timers wait. */
   get pending(): number {
     return this.#entries.size
@@ -28,12 +34,18 @@ export class ManualClock implements Clock {
   /** Lets `ms` milliseconds pass, running every timer that falls due, those set meanwhile included. */
   advance(ms: number): void {
     const end = this.#now + ms
+    this.#endTurn()
     for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
       this.#now = Math.max(this.#now, next.at)
       this.#entries.delete(next)
       next.callback()
+      this.#endTurn()
     }
     this.#now = end
+  }
+
+  #endTurn(): void {
+    for (const callback of this.#afterTurn.splice(0)) callback()
   }
 
   #next(end: number): Entry | undefined {

@@ -126,7 +126,7 @@ function fieldsOf(error: PulsingError): Record<string, unknown> | undefined {
     try {
       return { details: lower(error.details) }
     } catch {
-      return { details: String(error.details) }
+      return { details: describe(error.details) }
     }
   }
   return undefined

@@ -130,8 +130,10 @@ export class FrameReader {
   /** Passes over one field of a later version: an integer, a text or bytes. */
   #skip(): void {
     const major = (this.#batch[this.#at] ?? 0) & 0xe0
-    if (major === 0x40 || major === 0x60) this.#at += this.#span(major, 'a field')
-    else this.#head(0x00, 'a field')
+    if (major === 0x40 || major === 0x60) {
+      const length = this.#span(major, 'a field')
+      this.#at += length
+    } else this.#head(0x00, 'a field')
   }
 
   #error(expected: string, got: string): ProtocolError {

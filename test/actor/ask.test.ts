@@ -242,6 +242,26 @@ test('ctx.ask ends no later than the ask it is made for', async () => {
   expect(deadlines).toEqual([now + 100, now + 10])
 })
 
+test('ctx.deadline stays what it was when it has passed, and asks made under it then fail', async () => {
+  const time = manualTime()
+  const system = await startSystem()
+  const done = gate<unknown[]>()
+  const inner = await system.spawn({ receive: () => 'too late' })
+  const outer = await system.spawn({
+    receive: async (_msg, ctx) => {
+      const before = ctx.deadline
+      await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve))
+      const asked = await ctx.ask(inner, 'go').catch((error: { code: string }) => error.code)
+      done.open([before === ctx.deadline, asked])
+    },
+  })
+  const reply = expect(outer.ask('go', { timeout: 20 })).rejects.toMatchObject({ code: 'timeout' })
+  await time.advance(20)
+  await reply
+  await time.advance(20)
+  expect(await done.opened).toEqual([true, 'timeout'])
+})
+
 test('an actor can ask itself only by letting go: a message to itself waits its turn', async () => {
   const system = await startSystem()
   const log: string[] = []

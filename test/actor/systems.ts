@@ -26,7 +26,11 @@ export function manualTime(): Time {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
   onTestFinished(() => void vi.useRealTimers())
   return {
-    advance: async (ms) => void (await vi.advanceTimersByTimeAsync(ms)),
+    // Waits count from the end of the turn of the event loop they began in.
+    advance: async (ms) => {
+      await turn()
+      await vi.advanceTimersByTimeAsync(ms)
+    },
     get pending() {
       return vi.getTimerCount()
     },

@@ -152,3 +152,22 @@ export const welcome = (): Uint8Array => batch({ kind: FRAME.welcome })
 export async function turn(times = 4): Promise<void> {
   for (let i = 0; i < times; i++) await new Promise<void>((resolve) => macrotask(resolve))
 }
+
+/** {@link linkPair}, open. */
+export async function openPair(options?: PairOptions): Promise<ReturnType<typeof linkPair>> {
+  const pair = linkPair(options)
+  await Promise.all([pair.a.whenOpen, pair.b.whenOpen])
+  return pair
+}
+
+/** {@link linkToRaw}, open. */
+export async function openToRaw(): Promise<{ clock: ManualClock; end: LinkEnd; raw: RawEnd }> {
+  const ends = linkToRaw()
+  ends.raw.send(hello())
+  ends.raw.send(welcome())
+  await ends.end.whenOpen
+  await turn()
+  return ends
+}
+
+export const tell = (type: string, bytes = 0): Frame => Object.assign(new Frame(), { kind: FRAME.tell, actor: 'x', type, payload: new Uint8Array(bytes) })

@@ -122,6 +122,7 @@ describe('meeting', () => {
     const [one, other] = channel()
     const controller = new AbortController()
     const early = dial(one, { signal: controller.signal })
+    await new Promise<void>((resolve) => macrotask(resolve))
     controller.abort(new RangeError('no longer wanted'))
     expect(await rejection(early)).toBe(controller.signal.reason)
     const error = await new Owner(await dial(other)).ended

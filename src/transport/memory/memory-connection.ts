@@ -5,7 +5,7 @@ import { UnreachableError } from '../../base/errors.ts'
 import { Fifo } from '../../base/fifo.ts'
 import { macrotask } from '../../base/macrotask.ts'
 import type { Attachments, Connection, ConnectionHandler } from '../../link/connection.ts'
-import { Inbox } from './inbox.ts'
+import { Inbox } from '../../link/inbox.ts'
 
 /** The largest batch: as much as the other transports take, so that programs behave alike. */
 const MAX_BATCH_BYTES = 16 * 1024 * 1024

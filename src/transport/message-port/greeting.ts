@@ -38,6 +38,8 @@ export function greetingIn(message: unknown): Greeting | undefined {
   if (typeof message !== 'object' || message === null || !Object.hasOwn(message, 'pulsing')) return undefined
   if ((message as { readonly pulsing: unknown }).pulsing !== MARK) return undefined
   const greeting = message as Greeting
-  // The one field that is called and not only compared.
-  return greeting.kind === 'offer' && typeof greeting.port?.postMessage !== 'function' ? undefined : greeting
+  // The two fields that are used and not only compared.
+  if (greeting.kind === 'offer' && typeof greeting.port?.postMessage !== 'function') return undefined
+  if (greeting.kind === 'hello' && greeting.life === null) return undefined
+  return greeting
 }

@@ -61,7 +61,7 @@ export class LifeLock {
    */
   watch(token: LifeToken | undefined, isSeen: boolean, died: () => void): void {
     const locks = this.#locks
-    if (locks === undefined || token?.origin !== this.#origin) return
+    if (locks === undefined || token === undefined || token.origin !== this.#origin) return
     ignoreRejection(this.#watch(locks, token.lock, isSeen, died))
   }
 

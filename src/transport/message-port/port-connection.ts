@@ -11,7 +11,7 @@ import type { Attachments, Connection, ConnectionHandler } from '../../link/conn
 import type { PortEvent, PortLike } from './endpoint.ts'
 import type { Greeting } from './greeting.ts'
 import { greetingIn, marked } from './greeting.ts'
-import { Inbox } from './inbox.ts'
+import { Inbox } from '../../link/inbox.ts'
 import type { LifeLock } from './life-lock.ts'
 
 /** The largest batch. Ports know no limit; this one keeps a copy of a batch affordable. */

@@ -7,7 +7,7 @@ import { systemClock } from '../../base/clock.ts'
 import type { PulsingError } from '../../base/errors.ts'
 import { ProtocolError, UnreachableError } from '../../base/errors.ts'
 import type { Attachments, Connection, ConnectionHandler } from '../../link/connection.ts'
-import { Inbox } from './inbox.ts'
+import { Inbox } from '../../link/inbox.ts'
 import type { WebSocketLike } from './web-socket-like.ts'
 
 /** The largest batch, unless the transport is told otherwise. Also `maxPayload` of a receiving socket. */

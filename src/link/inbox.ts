@@ -7,10 +7,10 @@
  * the process and the other connections go on.
  */
 
-import type { PulsingError } from '../../base/errors.ts'
-import { ConfigError, ProtocolError } from '../../base/errors.ts'
-import { Fifo } from '../../base/fifo.ts'
-import type { ConnectionHandler } from '../../link/connection.ts'
+import type { PulsingError } from '../base/errors.ts'
+import { ConfigError, ProtocolError } from '../base/errors.ts'
+import { Fifo } from '../base/fifo.ts'
+import type { ConnectionHandler } from './connection.ts'
 
 /** The connection whose inbox it is. */
 export interface InboxOwner {

@@ -1,0 +1,8 @@
+// The worker of the end-to-end tests: a node of its own that knows its page and nobody else.
+
+import { Lab } from './lab.mjs'
+
+const lab = new Lab()
+globalThis.lab = lab
+await lab.start()
+await lab.system.connect(self)

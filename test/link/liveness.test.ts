@@ -1,0 +1,171 @@
+import { OverloadedError, UnreachableError } from 'pulsing'
+import { describe, expect, test } from 'vitest'
+import type { Clock, Timer } from '../../src/base/clock.ts'
+import { CHECK_EVERY_MS, GONE_AFTER_MS, PROBE_AFTER_MS } from '../../src/link/heartbeat.ts'
+import { MAX_BLOCKED_BYTES } from '../../src/link/link.ts'
+import { ManualClock } from '../../src/testkit/manual-clock.ts'
+import { memoryPair } from '../../src/transport/memory/memory-transport.ts'
+import { FRAME } from '../../src/wire/frame.ts'
+import { batch, hello, LinkEnd, openPair, openToRaw, RawEnd, tell, turn, welcome } from './link-ends.ts'
+
+describe('back-pressure', () => {
+  test('a full connection blocks the link until the neighbour has taken what was sent', async () => {
+    const { a, b } = await openPair({ windowBytes: 1000 })
+    expect(a.link.isBlocked).toBe(false)
+    await a.link.whenWritable()
+    a.link.send(tell('big', 5000))
+    await turn(1)
+    const blocked = a.link.isBlocked || b.frames.all.length === 1
+    expect(blocked).toBe(true)
+    await a.link.whenWritable()
+    await b.frames.atLeast(1)
+    await turn()
+    expect(a.link.isBlocked).toBe(false)
+    expect(a.link.send(tell('next'))).toBe(true)
+  })
+
+  test('send answers false once a batch was too much, and everything arrives all the same', async () => {
+    const { a, b } = await openPair({ windowBytes: 1000 })
+    expect(a.link.send(tell('1', 100_000))).toBe(false)
+    expect(a.link.isBlocked).toBe(true)
+    expect(a.link.send(tell('2'))).toBe(false)
+    await a.link.whenWritable()
+    expect((await b.frames.atLeast(2)).map(({ type }) => type)).toEqual(['1', '2'])
+  })
+
+  test('the end of the link settles those who wait for room', async () => {
+    const clock = new ManualClock()
+    const [near, far] = memoryPair({ windowBytes: 1000 })
+    const a = new LinkEnd(near, clock, { isDialer: true })
+    const b = new LinkEnd(far, clock)
+    await Promise.all([a.whenOpen, b.whenOpen])
+    a.link.send(tell('1', 100_000))
+    const waiting = a.link.whenWritable()
+    b.link.abort('test')
+    await waiting
+    await a.whenOver
+  })
+
+  test('a neighbour that takes nothing is given up when 32 MiB wait for it', async () => {
+    const clock = new ManualClock()
+    const [near] = memoryPair({ windowBytes: 1000 })
+    const [open, far] = memoryPair()
+    // A connection that says hello and then never takes another byte.
+    let isFull = false
+    const stuck = { ...forward(open), send: (bytes: Uint8Array) => open.send(bytes) && !isFull }
+    const a = new LinkEnd(stuck, clock)
+    const b = new LinkEnd(far, clock)
+    await Promise.all([a.whenOpen, b.whenOpen])
+    isFull = true
+    const count = MAX_BLOCKED_BYTES / 1_000_000
+    for (let i = 0; i <= count; i++) a.link.send(tell('1', 1_000_000))
+    expect(await a.whenOver).toBeInstanceOf(OverloadedError)
+    near.abort()
+  })
+})
+
+function forward(connection: ReturnType<typeof memoryPair>[0]): ReturnType<typeof memoryPair>[0] {
+  return {
+    maxBatchBytes: connection.maxBatchBytes,
+    transfers: connection.transfers,
+    open: (handler) => connection.open(handler),
+    send: (bytes, attachments) => connection.send(bytes, attachments),
+    close: () => connection.close(),
+    abort: (reason) => connection.abort(reason),
+  }
+}
+
+describe('the heartbeat of a link', () => {
+  const countPings = (raw: RawEnd): number => raw.frames.all.filter(({ kind }) => kind === FRAME.ping).length
+
+  /** Time passes in steps of the check, each with its turn. */
+  async function pass(clock: ManualClock, ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += CHECK_EVERY_MS) {
+      clock.advance(CHECK_EVERY_MS)
+      await turn()
+    }
+  }
+
+  test('probes after 15 s of silence and gives up after 40 s', async () => {
+    const { clock, end, raw } = await openToRaw()
+    await pass(clock, PROBE_AFTER_MS - CHECK_EVERY_MS)
+    expect(countPings(raw)).toBe(0)
+    await pass(clock, CHECK_EVERY_MS)
+    expect(countPings(raw)).toBe(1)
+    await pass(clock, GONE_AFTER_MS - PROBE_AFTER_MS - CHECK_EVERY_MS)
+    expect(end.link.isOpen).toBe(true)
+    await pass(clock, CHECK_EVERY_MS)
+    expect(await end.whenOver).toMatchObject({ name: 'UnreachableError', message: expect.stringContaining('silence') as string })
+    expect(countPings(raw)).toBe(1)
+  })
+
+  test('two links that have nothing to say keep each other alive for ever', async () => {
+    const { clock, a, b } = await openPair()
+    await pass(clock, 10 * GONE_AFTER_MS)
+    expect([a.link.isOpen, b.link.isOpen]).toEqual([true, true])
+  })
+
+  test('any frame counts as life, without any probe', async () => {
+    const { clock, end, raw } = await openToRaw()
+    for (let i = 0; i < 20; i++) {
+      await pass(clock, PROBE_AFTER_MS - CHECK_EVERY_MS)
+      raw.send(batch(tell('alive')))
+      await turn()
+    }
+    expect(end.link.isOpen).toBe(true)
+    expect(countPings(raw)).toBe(0)
+  })
+
+  test('a node that slept probes before it accuses', async () => {
+    const clock = new SleepyClock()
+    const [near, far] = memoryPair()
+    const end = new LinkEnd(near, clock)
+    const raw = new RawEnd(far)
+    raw.send(hello())
+    raw.send(welcome())
+    await end.whenOpen
+    clock.sleep(3_600_000)
+    await turn()
+    expect(end.link.isOpen).toBe(true)
+    expect(countPings(raw)).toBe(1)
+    raw.send(batch({ kind: FRAME.pong, id: 0 }))
+    await turn()
+    clock.sleep(CHECK_EVERY_MS)
+    clock.sleep(CHECK_EVERY_MS)
+    expect(end.link.isOpen).toBe(true)
+  })
+
+  test('a node that slept gives up a neighbour that does not answer the probe either', async () => {
+    const clock = new SleepyClock()
+    const [near, far] = memoryPair()
+    const end = new LinkEnd(near, clock)
+    const raw = new RawEnd(far)
+    raw.send(hello())
+    raw.send(welcome())
+    await end.whenOpen
+    clock.sleep(3_600_000)
+    for (let passed = 0; passed < PROBE_AFTER_MS; passed += CHECK_EVERY_MS) clock.sleep(CHECK_EVERY_MS)
+    expect(await end.whenOver).toBeInstanceOf(UnreachableError)
+  })
+})
+
+/** The clock of a process that freezes: time jumps, then every timer that is due runs, late. */
+class SleepyClock implements Clock {
+  #now = 0
+  readonly #timers = new Map<object, { readonly at: number; readonly callback: () => void }>()
+
+  now(): number {
+    return this.#now
+  }
+  setTimer(callback: () => void, delayMs: number): Timer {
+    const key = {}
+    this.#timers.set(key, { at: this.#now + delayMs, callback })
+    return { cancel: () => void this.#timers.delete(key), hold: () => undefined }
+  }
+  sleep(ms: number): void {
+    this.#now += ms
+    for (const [key, { at, callback }] of [...this.#timers]) {
+      if (at <= this.#now && this.#timers.delete(key)) callback()
+    }
+  }
+}
