@@ -1,8 +1,8 @@
 /** The demo as people use it: two tabs, a Node peer, a relay between them. */
 import { connect } from 'node:net'
-import { test as base, expect } from 'playwright/test'
+import { test as base } from 'playwright/test'
 import { DemoServer } from './support/demo-server.ts'
-import { DemoTab } from './support/demo-tab.ts'
+import { DemoTab, expect } from './support/demo-tab.ts'
 import { demoText } from './support/demo-text.ts'
 
 const CHUNK_BYTES = 64 * 1024
@@ -22,7 +22,7 @@ const test = base.extend<Fixtures>({
   server: async ({}, use) => {
     const server = await DemoServer.start()
     await use(server)
-    await server.stop()
+    expect(await server.stop()).toBe(0)
   },
   openTab: async ({ context, server }, use) => {
     const tabs: DemoTab[] = []
@@ -182,7 +182,7 @@ test('a server that comes back is found again', async ({ context }) => {
 
   const second = await DemoServer.start(new URL(first.url).port)
   expect(second.url).toBe(first.url)
-  await expect(tab.page.locator('#connection')).toHaveText('Connected', { timeout: 30_000 })
+  await expect(tab.page.locator('#connection')).toHaveText('Connected')
   await expect(tab.counter).toHaveText('0')
   await tab.add()
   await expect(tab.counter).toHaveText('1')
@@ -206,18 +206,18 @@ test('the keyboard is enough, and a narrow window too', async ({ openTab }) => {
   await page.getByLabel('Size of the sample text').selectOption('4 MiB')
   await sample.focus()
   await page.keyboard.press('Enter')
-  await expect(page.locator('#job-state')).toHaveText('Done', { timeout: 30_000 })
+  await expect(page.locator('#job-state')).toHaveText('Done')
   await expect(sample).toBeFocused()
   await expect(page.locator('#announcements')).toContainText('Done: 720,000 words')
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
   expect(overflow).toBeLessThanOrEqual(0)
 })
 
-test('the server gives out its page and nothing else', async ({ server, request }) => {
-  const page = await request.get(server.url)
-  expect(page.headers()['content-type']).toBe('text/html; charset=utf-8')
+test('the server gives out its page and nothing else', async ({ server }) => {
+  const page = await fetch(server.url)
+  expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
   const { host } = new URL(server.url)
-  expect(page.headers()['content-security-policy']).toBe(
+  expect(page.headers.get('content-security-policy')).toBe(
     `default-src 'self'; connect-src 'self' ws://${host} wss://${host}; worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
   )
   expect(await page.text()).not.toMatch(/<style|\sstyle=|<script(?![^>]*\ssrc=)/)

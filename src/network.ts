@@ -34,6 +34,7 @@ export class Network {
   readonly #upgrades: Upgrades | undefined
   readonly #closing = new AbortController()
   #listener: Listener | undefined
+  #links = 0
 
   /** @param transports those every node of this platform has; the settings may add and replace some */
   constructor(runtime: ActorRuntime, settings: Settings, transports: readonly Transport[]) {
@@ -155,6 +156,7 @@ export class Network {
     const link = await this.#dial(address, signal)
     if (link.nodeId === this.#runtime.nodeId) return undefined
     await this.#cluster.whenSynced(link)
+    if (!link.isOpen) throw new UnreachableError(`expected seed ${address} to tell what it knows, got the end of the link`, { outcome: 'not-sent' })
     return { gone: this.#cluster.neighbours.whenGone(link.nodeId) }
   }
 
@@ -182,8 +184,7 @@ export class Network {
     const opened = new Promise<Link>((resolve, reject) => {
       const link = new Link(connection, this.#cluster.neighbours, {
         transport,
-        isDialer,
-        hello: { nodeId, kind, features },
+        hello: { nodeId, kind, features, serial: ++this.#links },
         auth: this.#settings.auth,
         clock: systemClock,
       })

@@ -1,6 +1,9 @@
 /** One tab with the demo in it, by the names people and screen readers know its parts by. */
-import { type BrowserContext, expect, type Locator, type Page } from 'playwright/test'
+import { type BrowserContext, expect as baseExpect, type Locator, type Page } from 'playwright/test'
 import type { DemoText } from './demo-text.ts'
+
+/** Machines of the tests are shared: waiting is cheap, and ends as soon as there is something to see. */
+export const expect = baseExpect.configure({ timeout: 20_000 })
 
 interface JobNumbers {
   readonly state: string
@@ -105,7 +108,7 @@ export class DemoTab {
   }
 
   async expectState(state: string): Promise<void> {
-    await expect(this.page.locator('#job')).toHaveAttribute('data-state', state, { timeout: 30_000 })
+    await expect(this.page.locator('#job')).toHaveAttribute('data-state', state)
   }
 
   async expectCounted({ expected }: DemoText): Promise<void> {

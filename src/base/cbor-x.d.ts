@@ -3,7 +3,7 @@ export interface EncoderOptions {
   readonly useRecords?: boolean
   readonly variableMapSize?: boolean
   readonly tagUint8Array?: boolean
-  readonly mapsAsObjects?: boolean
+  readonly copyBuffers?: boolean
 }
 export class Encoder {
   constructor(options?: EncoderOptions)

@@ -11,7 +11,7 @@ import { describe, NotSerialisableError } from './errors.ts'
 let encoder: Encoder | undefined
 
 function codec(): Encoder {
-  encoder ??= new Encoder({ useRecords: false, variableMapSize: true, tagUint8Array: false })
+  encoder ??= new Encoder({ useRecords: false, variableMapSize: true, tagUint8Array: false, copyBuffers: true })
   return encoder
 }
 
@@ -26,7 +26,7 @@ export function encodeCbor(value: unknown): Uint8Array {
   return new Uint8Array(codec().encode(value))
 }
 
-/** The value of one CBOR item. Byte strings are views of `bytes`. */
+/** The value of one CBOR item. Byte strings in it are copies: nothing keeps `bytes`. */
 export function decodeCbor(bytes: Uint8Array): unknown {
   const isPlain = Object.getPrototypeOf(bytes) === Uint8Array.prototype
   return codec().decode(isPlain ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
@@ -78,12 +78,12 @@ function lowerAt(value: unknown, lowering: Lowering | undefined, path: string, d
       `expected a value at most ${MAX_DEPTH} levels deep, without cycles, got a deeper one at ${path.slice(0, 120)}…`,
     )
   const prototype: unknown = Object.getPrototypeOf(value)
+  const own = (value as { [lowered]?(): Tag })[lowered]
+  if (own) return own.call(value)
   if (lowering && Symbol.asyncIterator in value) return lowering.lower(value) ?? value
   if (prototype === Object.prototype || prototype === null)
     return lowerFields(value as Record<string, unknown>, lowering, path, depth, prototype)
   if (Array.isArray(value)) return lowerItems(value, lowering, path, depth)
-  const own = (value as { [lowered]?(): Tag })[lowered]
-  if (typeof own === 'function') return own.call(value)
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Date)
     return lowering?.lower(value) ?? value
   if (value instanceof Map) {

@@ -26,12 +26,17 @@ export interface Turn {
 export class Deadlines {
   readonly #clock: Clock
   readonly #usualMs: number
+  readonly #holdsProcess: boolean
   readonly #queues = new Map<number, DeadlineQueue>()
 
-  /** @param usualMs the duration most waits have: its timer outlives them, all others end with their last wait */
-  constructor(clock: Clock, usualMs: number) {
+  /**
+   * @param usualMs the duration most waits have: its timer outlives them, all others end with their last wait
+   * @param holdsProcess whether a wait keeps a Node.js process alive; not needed where a socket does
+   */
+  constructor(clock: Clock, usualMs: number, holdsProcess = true) {
     this.#clock = clock
     this.#usualMs = usualMs
+    this.#holdsProcess = holdsProcess
   }
 
   /** Lets `entry` wait `durationMs`; Infinity waits for ever and costs nothing. */
@@ -40,7 +45,7 @@ export class Deadlines {
     let queue = this.#queues.get(durationMs)
     if (queue === undefined) {
       const giveUp = durationMs === this.#usualMs ? undefined : () => void this.#queues.delete(durationMs)
-      queue = new DeadlineQueue(this.#clock, durationMs, giveUp)
+      queue = new DeadlineQueue(this.#clock, durationMs, this.#holdsProcess, giveUp)
       this.#queues.set(durationMs, queue)
     }
     queue.add(entry)
@@ -70,33 +75,32 @@ export class DeadlineQueue {
   size = 0
   readonly #clock: Clock
   readonly #durationMs: number
+  readonly #holdsProcess: boolean
   readonly #giveUp: (() => void) | undefined
   #first: Waiting | undefined
   #last: Waiting | undefined
   #timer: Timer | undefined
   #isHeld = false
+  #isExpiring = false
   #turn: Turn | undefined
 
-  constructor(clock: Clock, durationMs: number, giveUp: (() => void) | undefined) {
+  constructor(clock: Clock, durationMs: number, holdsProcess: boolean, giveUp: (() => void) | undefined) {
     this.#clock = clock
     this.#durationMs = durationMs
+    this.#holdsProcess = holdsProcess
     this.#giveUp = giveUp
   }
 
   add(entry: Waiting): void {
     entry.queue = this
-    if (this.#turn === undefined) {
-      this.#turn = { startedAt: this.#clock.now(), endedAt: undefined }
-      this.#clock.afterTurn(this.#endTurn)
-    }
-    entry.waitingSince = this.#turn
+    entry.waitingSince = this.#turn ?? this.#beginTurn()
     entry.previousWaiting = this.#last
     entry.nextWaiting = undefined
     if (this.#last) this.#last.nextWaiting = entry
     else this.#first = entry
     this.#last = entry
     this.size++
-    if (this.#timer === undefined) this.#arm(this.#durationMs)
+    if (this.#timer === undefined && !this.#isExpiring) this.#arm(this.#durationMs)
   }
 
   remove(entry: Waiting): void {
@@ -122,6 +126,13 @@ export class DeadlineQueue {
 
   // The timer outlives the waits it was armed for (re-arming for every wait would cost more than all else), so it may
   // keep a process alive only while something really waits across a turn of the event loop.
+  #beginTurn(): Turn {
+    const now = this.#clock.now()
+    if (!this.#holdsProcess) return { startedAt: now, endedAt: now }
+    this.#clock.afterTurn(this.#endTurn)
+    return (this.#turn = { startedAt: now, endedAt: undefined })
+  }
+
   readonly #endTurn = (): void => {
     this.#turn!.endedAt = this.#clock.now()
     this.#turn = undefined
@@ -144,12 +155,14 @@ export class DeadlineQueue {
 
   readonly #onTimer = (): void => {
     this.#timer = undefined
+    this.#isExpiring = true
     const now = this.#clock.now()
     for (let entry = this.#first; entry !== undefined && this.#endOf(entry) <= now; entry = this.#first) {
       this.remove(entry)
       entry.expired()
     }
+    this.#isExpiring = false
     const first = this.#first as Waiting | undefined
-    if (first && this.#timer === undefined) this.#arm(Math.max(1, Math.ceil(this.#endOf(first) - now)))
+    if (first) this.#arm(Math.max(1, Math.ceil(this.#endOf(first) - now)))
   }
 }

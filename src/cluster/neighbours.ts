@@ -1,6 +1,6 @@
 /**
- * The links of this node, one per neighbour. Where two nodes dial each other at once, both keep the same link; where a
- * neighbour comes back before its old link was seen to end, the new one counts.
+ * The links of this node, one per neighbour. Of two links to the same neighbour the later one counts; both ends agree on
+ * which that is, so that nodes that dial each other at once keep one, and a neighbour that comes back is heard at once.
  */
 import type { PulsingError } from '../base/errors.ts'
 import type { Link, LinkHandler } from '../link/link.ts'
@@ -85,7 +85,7 @@ export class Neighbours implements LinkHandler {
     const existing = this.#links.get(nodeId)
     if (this.#isClosed) link.close(GOAWAY.leaving, 'leaving')
     else if (nodeId === this.#self) link.close(GOAWAY.duplicate, 'a node does not link to itself')
-    else if (existing && !this.#replaces(link, existing)) this.#retire(link)
+    else if (existing && existing.serial > link.serial) this.#retire(link)
     else {
       this.#links.set(nodeId, link)
       if (existing) this.#retire(existing)
@@ -96,12 +96,7 @@ export class Neighbours implements LinkHandler {
 
   #retire(link: Link): void {
     this.#retiring.add(link)
-    link.close(GOAWAY.duplicate, 'there is another link')
-  }
-
-  /** Both ends must come to the same answer: a newer link from the same dialer wins, else the one the lower node id dialed. */
-  #replaces(link: Link, existing: Link): boolean {
-    return link.isDialer === existing.isDialer || link.isDialer === (this.#self < link.nodeId)
+    link.retire()
   }
 
   received(link: Link, frame: Frame, reader: FrameReader): void {

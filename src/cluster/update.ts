@@ -39,7 +39,7 @@ export function encodeUpdates(updates: readonly Update[]): Uint8Array {
 export function decodeUpdates(bytes: Uint8Array): Update[] {
   let value: unknown
   try {
-    value = decodeCbor(bytes.slice())
+    value = decodeCbor(bytes)
   } catch (cause) {
     throw new ProtocolError('expected cluster updates as CBOR array, got bytes that are none', { cause })
   }

@@ -16,11 +16,13 @@ export interface Hello {
   readonly versions: readonly [lowest: number, highest: number]
   readonly features: readonly string[]
   readonly token: string | undefined
+  /** How many links this node began before: tells which of two is the later one. */
+  readonly serial: number
 }
 
 export function encodeHello(hello: Hello): Uint8Array {
-  const { nodeId, kind, versions, features, token } = hello
-  return encodeCbor({ pulsing: versions, node: nodeId, kind, features, ...(token === undefined ? {} : { token }) })
+  const { nodeId, kind, versions, features, token, serial } = hello
+  return encodeCbor({ pulsing: versions, node: nodeId, kind, features, serial, ...(token === undefined ? {} : { token }) })
 }
 
 /** @throws ProtocolError naming the first field that is not as it must be */
@@ -28,18 +30,19 @@ export function decodeHello(bytes: Uint8Array): Hello {
   if (bytes.byteLength > MAX_HELLO_BYTES) throw new ProtocolError(`expected a hello of at most ${MAX_HELLO_BYTES} bytes, got ${bytes.byteLength}`)
   let value: unknown
   try {
-    value = decodeCbor(bytes.slice())
+    value = decodeCbor(bytes)
   } catch (cause) {
     throw new ProtocolError('expected a hello as CBOR map, got bytes that are none', { cause })
   }
   const get = (key: string): unknown => (typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined)
-  const [versions, nodeId, kind, features, token] = [get('pulsing'), get('node'), get('kind'), get('features'), get('token')]
+  const [versions, nodeId, kind, features, token, serial] = [get('pulsing'), get('node'), get('kind'), get('features'), get('token'), get('serial')]
   if (!Array.isArray(versions) || versions.length !== 2 || !versions.every(Number.isInteger)) throw expected('versions as two integers', versions)
   if (!isId(nodeId)) throw expected('a node id of 22 characters', nodeId)
   if (kind !== 'relay' && kind !== 'leaf') throw expected('kind "relay" or "leaf"', kind)
   if (!Array.isArray(features) || features.length > MAX_FEATURES || !features.every(isFeature)) throw expected('a list of features', features)
   if (token !== undefined && typeof token !== 'string') throw expected('token as text', token)
-  return { versions: versions as [number, number], nodeId, kind, features: features as string[], token }
+  if (serial !== undefined && (!Number.isSafeInteger(serial) || (serial as number) < 0)) throw expected('a serial number', serial)
+  return { versions: versions as [number, number], nodeId, kind, features: features as string[], token, serial: (serial as number | undefined) ?? 0 }
 }
 
 /** The highest version both sides speak, or undefined. */

@@ -10,7 +10,7 @@ import type { Deferred } from '../base/deferred.ts'
 import { deferred, SETTLED } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
 import { AuthError, describe, OverloadedError, ProtocolError, toActorError, UnreachableError } from '../base/errors.ts'
-import { FLAG, FRAME, Frame, GOAWAY, LAYOUTS, PROTOCOL_VERSION } from '../wire/frame.ts'
+import { carriesMessage, FLAG, FRAME, Frame, GOAWAY, PROTOCOL_VERSION } from '../wire/frame.ts'
 import { FrameReader } from '../wire/frame-reader.ts'
 import type { Auth } from './auth.ts'
 import { admit, presentToken } from './auth.ts'
@@ -37,8 +37,6 @@ export interface LinkHandler {
 
 export interface LinkOptions {
   readonly transport: string
-  /** Whether this side opened the connection. */
-  readonly isDialer: boolean
   readonly hello: Omit<Hello, 'token' | 'versions'>
   readonly auth: Auth | undefined
   readonly clock: Clock
@@ -46,7 +44,6 @@ export interface LinkOptions {
 
 export class Link implements ConnectionHandler {
   readonly transport: string
-  readonly isDialer: boolean
   /** Settles when the link is over. */
   readonly over: Promise<void>
   readonly #connection: Connection
@@ -63,6 +60,8 @@ export class Link implements ConnectionHandler {
   #remote: Hello | undefined
   #hasAdmitted = false
   #isWelcome = false
+  #isRetiring = false
+  #hasSaidGoodbye = false
   #timer: Timer
   #isBlocked = false
   #blockedBytes = 0
@@ -75,7 +74,6 @@ export class Link implements ConnectionHandler {
     this.#options = options
     this.#clock = options.clock
     this.transport = options.transport
-    this.isDialer = options.isDialer
     this.over = this.#over.promise
     this.#heartbeat = new Heartbeat(options.clock.now())
     this.#timer = options.clock.setTimer(() => {
@@ -92,6 +90,11 @@ export class Link implements ConnectionHandler {
   }
   get nodeId(): string {
     return this.#remote!.nodeId
+  }
+  /** Which of two links between the same nodes is the later one: the count of the lower node id, so that both ends agree. */
+  get serial(): number {
+    const { hello } = this.#options
+    return hello.nodeId < this.nodeId ? hello.serial : this.#remote!.serial
   }
   get isOpen(): boolean {
     return this.#state === 'open'
@@ -143,6 +146,20 @@ export class Link implements ConnectionHandler {
     this.#connection.close()
   }
 
+  /**
+   * Ends a link that another one replaces, without losing what is on its way: it goes on reading until the neighbour,
+   * who comes to the same decision, says goodbye too.
+   */
+  retire(): void {
+    if (this.#state !== 'open') return
+    this.#isRetiring = true
+    this.#sendControl(FRAME.goaway, GOAWAY.duplicate, 'there is another link')
+    this.#outbox.flush()
+    this.#timer.cancel()
+    if (this.#hasSaidGoodbye) this.#connection.close()
+    else this.#timer = this.#clock.setTimer(() => this.#connection.close(), HANDSHAKE_TIMEOUT_MS)
+  }
+
   /** Ends the link now. */
   abort(reason: string): void {
     this.#connection.abort(reason)
@@ -168,7 +185,7 @@ export class Link implements ConnectionHandler {
     try {
       while ((this.#state === 'open' || this.#state === 'greeting') && reader.next(this.#frame)) {
         const frame = this.#frame
-        const count = LAYOUTS[frame.kind]!.includes('flags') ? frame.flags >> FLAG.attachmentShift : 0
+        const count = carriesMessage(frame.kind) ? frame.flags >> FLAG.attachmentShift : 0
         if (count > 0) {
           frame.attachments = attachments?.slice(taken, taken + count)
           taken += count
@@ -258,6 +275,8 @@ export class Link implements ConnectionHandler {
         break
       case FRAME.goaway:
         this.#reason = goawayError(frame.id, frame.reason)
+        this.#hasSaidGoodbye = true
+        if (this.#isRetiring) this.#connection.close()
         break
       case FRAME.hello:
       case FRAME.welcome:

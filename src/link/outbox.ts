@@ -1,20 +1,21 @@
 /**
- * The frames of one turn of the event loop, gathered into one batch. A batch leaves when a round of microtasks added
- * nothing to it, or when it is full.
+ * The frames of one turn of the event loop, gathered into one batch. A batch leaves when a few rounds of
+ * microtasks added nothing to it, or when it is full.
  */
+import { SETTLED } from '../base/deferred.ts'
 import type { Frame } from '../wire/frame.ts'
 import { BATCH_BYTES, FrameWriter } from '../wire/frame-writer.ts'
 import type { Attachments } from './connection.ts'
 
-/** Microtask rounds a batch may wait for more frames of the same turn. */
-const MAX_SETTLE_ROUNDS = 8
+/** Rounds of microtasks without a new frame after which the turn has settled. A step of a stream takes two. */
+const QUIET_ROUNDS = 3
 
 export class Outbox {
   readonly #writer = new FrameWriter()
   readonly #send: (batch: Uint8Array, attachments: Attachments | undefined) => void
   #isFlushQueued = false
   #lengthAtRound = 0
-  #rounds = 0
+  #quietRounds = 0
 
   /** @param send takes a batch; what it throws reaches the caller of a frame with attachments, and nobody else */
   constructor(send: (batch: Uint8Array, attachments: Attachments | undefined) => void) {
@@ -48,16 +49,17 @@ export class Outbox {
     else if (!this.#isFlushQueued) {
       this.#isFlushQueued = true
       this.#lengthAtRound = 0
-      this.#rounds = 0
-      queueMicrotask(this.#settle)
+      this.#quietRounds = 0
+      void SETTLED.then(this.#settle)
     }
   }
 
   readonly #settle = (): void => {
     const { length } = this.#writer
-    if (length > this.#lengthAtRound && ++this.#rounds < MAX_SETTLE_ROUNDS) {
-      this.#lengthAtRound = length
-      queueMicrotask(this.#settle)
+    this.#quietRounds = length === this.#lengthAtRound ? this.#quietRounds + 1 : 0
+    this.#lengthAtRound = length
+    if (this.#quietRounds < QUIET_ROUNDS && length > 0) {
+      void SETTLED.then(this.#settle)
       return
     }
     this.#isFlushQueued = false

@@ -12,8 +12,7 @@ import {
 } from '../base/errors.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
 import type { StreamSource } from '../stream/stream-source.ts'
-import type { PayloadCodec } from './payload-codec.ts'
-import { plainCodec } from './payload-codec.ts'
+import { decodePayload, encodePayload } from './payload.ts'
 
 /** How the payload bytes are to be read. */
 export const FORMAT = { raw: 0, json: 1, cbor: 2 } as const
@@ -26,7 +25,6 @@ export class Message {
   readonly format: Format
   #payload: Uint8Array | undefined
   #value: unknown
-  #codec: PayloadCodec | undefined
   #source: StreamSource | Promise<StreamSource> | undefined
   #reader: StreamReader | undefined
   #isSpent = false
@@ -68,10 +66,8 @@ export class Message {
   }
 
   /** @internal a message as it came over a link */
-  static received(msgType: string, format: Format, payload: Uint8Array, codec: PayloadCodec): Message {
-    const message = Message.#bytes(msgType, format, payload)
-    message.#codec = codec
-    return message
+  static received(msgType: string, format: Format, payload: Uint8Array): Message {
+    return Message.#bytes(msgType, format, payload)
   }
 
   /** @internal a message that carries a stream */
@@ -105,7 +101,7 @@ export class Message {
   /** The payload bytes. */
   get payload(): Uint8Array {
     this.#expectSingle('payload')
-    this.#payload ??= (this.#codec ?? plainCodec).encode(this.#value)
+    this.#payload ??= encodePayload(this.#value)
     return this.#payload
   }
 
@@ -150,7 +146,7 @@ export class Message {
   #object(): unknown {
     if (this.#payload === undefined || this.#value !== undefined) return this.#value
     if (this.#payload.byteLength === 0) return undefined
-    this.#value = (this.#codec ?? plainCodec).decode(this.#payload)
+    this.#value = decodePayload(this.#payload)
     return this.#value
   }
 

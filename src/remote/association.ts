@@ -9,6 +9,7 @@ import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import { discardResult } from '../actor/discarded-result.ts'
 import { Tell } from '../actor/envelope.ts'
 import { rejected, SETTLED } from '../base/deferred.ts'
+import type { Deadlines } from '../base/deadlines.ts'
 import type { PulsingError } from '../base/errors.ts'
 import { ActorStoppedError, OverloadedError, SessionResetError, toActorError, UnreachableError } from '../base/errors.ts'
 import type { Timer } from '../base/clock.ts'
@@ -37,6 +38,8 @@ export const MAX_PENDING_ASKS = 65_536
 export interface AssociationOwner {
   readonly runtime: ActorRuntime
   readonly maxMessageBytes: number
+  /** Where asks to other nodes wait. */
+  readonly deadlines: Deadlines
   /** The link on the way to a node, if there is a way. */
   linkTo(nodeId: string): Link | undefined
   refTo(nodeId: string, actorId: string, name: string | undefined): ActorRef
@@ -121,7 +124,7 @@ export class Association {
       })
       const ask = new PendingAsk(id, asksPlain, address, this.#giveUp)
       this.#asks.set(id, ask)
-      ask.wait(this.#runtime.deadlines, timeoutMs, delivery?.signal)
+      ask.wait(this.#owner.deadlines, timeoutMs, delivery?.signal)
       return ask.promise
     } catch (error) {
       return Promise.reject(error)

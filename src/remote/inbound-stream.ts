@@ -4,6 +4,7 @@
  */
 import { ProtocolError } from '../base/errors.ts'
 import { Fifo } from '../base/fifo.ts'
+import { STREAM_WINDOW_BYTES } from './outbound-stream.ts'
 import { StreamChannel } from '../stream/stream-channel.ts'
 
 /** What the stream needs of its association. */
@@ -24,7 +25,8 @@ export class InboundStream {
   isGrantDue = false
   readonly #sizes = new Fifo<number>()
   readonly #line: ConsumerLine
-  #granted = 0
+  #grantedItems = 0
+  #grantedBytes = 0
 
   constructor(id: number, window: number, line: ConsumerLine) {
     this.id = id
@@ -49,7 +51,8 @@ export class InboundStream {
 
   /** The totals were sent. */
   granted(): void {
-    this.#granted = this.items
+    this.#grantedItems = this.items
+    this.#grantedBytes = this.bytes
     this.isGrantDue = false
   }
 
@@ -57,7 +60,8 @@ export class InboundStream {
     for (let i = 0; i < count; i++) this.bytes += this.#sizes.shift() ?? 0
     this.items += count
     if (!this.channel.isOpen) return
-    const isUrgent = (this.items - this.#granted) * 2 >= this.channel.window
+    // The producer must hear of it before it runs out of room, in items or in bytes.
+    const isUrgent = (this.items - this.#grantedItems) * 2 >= this.channel.window || (this.bytes - this.#grantedBytes) * 4 >= STREAM_WINDOW_BYTES
     if (isUrgent || !this.isGrantDue) this.#line.grant(this, isUrgent)
   }
 }

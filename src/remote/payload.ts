@@ -5,13 +5,12 @@
 import type { ActorRef } from '../actor/actor-ref.ts'
 import { REF_TAG } from '../actor/actor-ref.ts'
 import { EMPTY_BYTES, ownBytes } from '../base/bytes.ts'
-import { decodeCbor, encodeCbor, encodeCborView, lower, Tag } from '../base/cbor.ts'
+import { decodeCbor, encodeCborView, type Lowering, lower, Tag } from '../base/cbor.ts'
 import { describe, NotSerialisableError, ProtocolError } from '../base/errors.ts'
 import { isId } from '../base/ids.ts'
 import type { Attachments } from '../link/connection.ts'
 import type { Format } from '../message/message.ts'
 import { FORMAT, Message } from '../message/message.ts'
-import type { PayloadCodec } from '../message/payload-codec.ts'
 import { isStreamLike, toSource } from '../stream/iterable-source.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
 import type { StreamSource } from '../stream/stream-source.ts'
@@ -26,8 +25,10 @@ export const ATTACHMENT_TAG = 0x5077
 export interface PayloadOwner {
   /** Begins to send a stream; its id and window. */
   openStream(source: StreamSource | Promise<StreamSource>): { readonly id: number; readonly window: number }
-  /** Takes back a stream whose message will not be sent. */
-  dropStream(id: number): void
+  /** Takes back the streams of a message that will not be sent. */
+  dropUnstarted(): void
+  /** What becomes of streams inside values. */
+  readonly lowering: Lowering
   /** The reader of a stream the other side sends. */
   receiveStream(id: number, window: number): StreamSource
   refTo(nodeId: string, actorId: string, name: string | undefined): ActorRef
@@ -62,30 +63,72 @@ export function encodeBody(message: Message, isPlain: boolean, owner: PayloadOwn
 }
 
 /** The fields of a plain value, or of an item of a stream. */
-export function encodeValue(value: unknown, isPlain: boolean, type: string, owner: PayloadOwner, transfer: readonly object[] | undefined): Body {
+export function encodeValue(
+  value: unknown,
+  isPlain: boolean,
+  type: string,
+  owner: PayloadOwner,
+  transfer: readonly object[] | undefined,
+): Body {
+  const plain = isPlain ? FLAG.plain : 0
   if (isPlain && value instanceof Uint8Array && transfer === undefined) {
-    return checked({ flags: FLAG.plain | FORMAT.raw, type, stream: 0, window: 0, payload: value, attachments: undefined }, owner)
+    return checked({ flags: plain | FORMAT.raw, type, stream: 0, window: 0, payload: value, attachments: undefined }, owner)
   }
-  const streams: number[] = []
-  const values: object[] = []
   try {
-    const lowered = lower(value, {
-      lower(object) {
-        if (transfer?.includes(object)) return new Tag(values.push(object) - 1, ATTACHMENT_TAG)
-        if (!isStreamLike(object)) return undefined
-        const { id, window } = owner.openStream(toSource(object))
-        streams.push(id)
-        return new Tag([id, window], STREAM_TAG)
-      },
-    })
-    const payload = encodeCborView(lowered)
-    const flags = (isPlain ? FLAG.plain : 0) | FORMAT.cbor | (values.length << FLAG.attachmentShift)
-    const attachments = values.length > 0 ? { values, transfer: values } : undefined
+    const handOver = transfer && new HandOver(owner.lowering, transfer)
+    const payload = encodeCborView(lower(value, handOver ?? owner.lowering))
+    const attachments = handOver?.attachments
+    const flags = plain | FORMAT.cbor | ((attachments?.values.length ?? 0) << FLAG.attachmentShift)
     return checked({ flags, type, stream: 0, window: 0, payload, attachments }, owner)
   } catch (error) {
-    for (const id of streams) owner.dropStream(id)
+    owner.dropUnstarted()
     if (error instanceof NotSerialisableError) throw error
     throw new NotSerialisableError(`expected a value CBOR can hold, got ${describe(value)}`, { cause: error })
+  }
+}
+
+/** Streams inside values, as ids of the association. */
+export class StreamLowering implements Lowering {
+  readonly #owner: Pick<PayloadOwner, 'openStream'>
+
+  constructor(owner: Pick<PayloadOwner, 'openStream'>) {
+    this.#owner = owner
+  }
+
+  lower(value: object): Tag | undefined {
+    if (!isStreamLike(value)) return undefined
+    const { id, window } = this.#owner.openStream(toSource(value))
+    return new Tag([id, window], STREAM_TAG)
+  }
+}
+
+/** Whether an object may be one the platform can hand over; whether it really is one, the platform says. */
+function isTransferable(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || value instanceof Map || value instanceof Set) return false
+  return value instanceof ArrayBuffer || Symbol.toStringTag in value
+}
+
+/** Objects that change owner with one message, as attachments of it. */
+class HandOver implements Lowering {
+  readonly #next: Lowering
+  readonly #transfer: readonly object[]
+  readonly #values: object[] = []
+
+  constructor(next: Lowering, transfer: readonly object[]) {
+    for (const object of transfer) {
+      if (!isTransferable(object)) throw new NotSerialisableError(`expected objects that can change owner in transfer, got ${describe(object)}`)
+    }
+    this.#next = next
+    this.#transfer = transfer
+  }
+
+  get attachments(): Attachments | undefined {
+    return this.#values.length > 0 ? { values: this.#values, transfer: this.#values } : undefined
+  }
+
+  lower(value: object): Tag | undefined {
+    if (!this.#transfer.includes(value)) return this.#next.lower(value)
+    return new Tag(this.#values.push(value) - 1, ATTACHMENT_TAG)
   }
 }
 
@@ -108,32 +151,28 @@ export function isPlain(frame: Frame): boolean {
   return (frame.flags & FLAG.plain) !== 0
 }
 
-/** The message of a frame; its payload is copied out of the batch. */
+/** The message of a frame. Nothing of the batch is kept. */
 export function decodeMessage(frame: Frame, owner: PayloadOwner): Message {
   if (frame.stream !== 0) return Message.stream(frame.type, owner.receiveStream(frame.stream, frame.window))
   const format = formatOf(frame)
-  const payload = ownBytes(frame.payload)
-  if (isPlain(frame) && format === FORMAT.raw) return Message.fromObject(frame.type, payload)
-  const codec = codecFor(owner, frame.attachments)
-  // A stream must be known before its items come, and attachments belong to this delivery: both are decoded now. All
-  // else is decoded by whoever reads it.
-  if (format === FORMAT.cbor && (frame.attachments || mentionsStream(payload))) return Message.fromObject(frame.type, codec.decode(payload))
-  return Message.received(frame.type, format, payload, codec)
-}
-
-function mentionsStream(payload: Uint8Array): boolean {
-  for (let at = payload.indexOf(0xd9); at !== -1; at = payload.indexOf(0xd9, at + 1)) {
-    if (payload[at + 1] === STREAM_TAG >> 8 && payload[at + 2] === (STREAM_TAG & 0xff)) return true
+  if (format === FORMAT.cbor) {
+    // Decoded now: streams in it must be known before their items come, attachments belong to this delivery, and the
+    // bytes need not be copied for later. What is no CBOR becomes a message that throws when it is read.
+    try {
+      return Message.fromObject(frame.type, decodePayload(frame.payload, owner, frame.attachments))
+    } catch {
+      return Message.received(frame.type, format, frame.payload.slice())
+    }
   }
-  return false
+  const payload = ownBytes(frame.payload)
+  return isPlain(frame) ? Message.fromObject(frame.type, payload) : Message.received(frame.type, format, payload)
 }
 
 /** The value of a frame whose message was plain to its sender; a stream's reader where it was one. */
 export function decodeValue(frame: Frame, owner: PayloadOwner): unknown {
   if (frame.stream !== 0) return new StreamReader(owner.receiveStream(frame.stream, frame.window))
-  const payload = ownBytes(frame.payload)
-  if (formatOf(frame) === FORMAT.raw) return payload
-  return codecFor(owner, frame.attachments).decode(payload)
+  if (formatOf(frame) === FORMAT.raw) return ownBytes(frame.payload)
+  return decodePayload(frame.payload, owner, frame.attachments)
 }
 
 function formatOf(frame: Frame): Format {
@@ -142,20 +181,15 @@ function formatOf(frame: Frame): Format {
   return format as Format
 }
 
-function codecFor(owner: PayloadOwner, attachments: readonly unknown[] | undefined): PayloadCodec {
-  return {
-    encode: (value) => encodeCbor(lower(value)),
-    decode: (payload) => {
-      let value: unknown
-      try {
-        value = decodeCbor(payload)
-      } catch (cause) {
-        throw new ProtocolError(`expected one CBOR value, got ${payload.byteLength} bytes that are none`, { cause })
-      }
-      // Two-byte tags begin with 0xd9: without that byte there is nothing to translate.
-      return payload.includes(0xd9) ? raise(value, owner, attachments, 0) : value
-    },
+function decodePayload(payload: Uint8Array, owner: PayloadOwner, attachments: readonly unknown[] | undefined): unknown {
+  let value: unknown
+  try {
+    value = decodeCbor(payload)
+  } catch (cause) {
+    throw new ProtocolError(`expected one CBOR value, got ${payload.byteLength} bytes that are none`, { cause })
   }
+  // Two-byte tags begin with 0xd9: without that byte there is nothing to translate.
+  return payload.includes(0xd9) ? raise(value, owner, attachments, 0) : value
 }
 
 /** Replaces tags by what they stand for, in place: the value was just decoded and belongs to nobody else. */

@@ -1,7 +1,8 @@
 /** This node's associations, one for every node it talks to, and the refs to actors there. */
 import type { ActorRef } from '../actor/actor-ref.ts'
-import { Ref } from '../actor/actor-ref.ts'
+import { DEFAULT_ASK_TIMEOUT_MS, Ref } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
+import { Deadlines } from '../base/deadlines.ts'
 import { ActorStoppedError, ProtocolError, type PulsingError, SessionResetError } from '../base/errors.ts'
 import type { Link } from '../link/link.ts'
 import type { Frame } from '../wire/frame.ts'
@@ -24,6 +25,7 @@ const MAX_ASSOCIATIONS = 1024
 export class Peers implements AssociationOwner {
   readonly runtime: ActorRuntime
   readonly maxMessageBytes: number
+  readonly deadlines: Deadlines
   readonly #routes: Routes
   readonly #associations = new Map<string, Association>()
   #sessions = 0
@@ -32,6 +34,7 @@ export class Peers implements AssociationOwner {
     this.runtime = runtime
     this.#routes = routes
     this.maxMessageBytes = maxMessageBytes
+    this.deadlines = new Deadlines(runtime.clock, DEFAULT_ASK_TIMEOUT_MS, false)
   }
 
   /** The association with a node, begun if need be. */
@@ -95,6 +98,7 @@ export class Peers implements AssociationOwner {
   /** Ends all associations. */
   close(error: PulsingError): void {
     for (const association of this.#associations.values()) association.reset(error)
+    this.deadlines.close()
   }
 }
 

@@ -16,7 +16,7 @@ import { InboundStream } from './inbound-stream.ts'
 import type { ProducerLine } from './outbound-stream.ts'
 import { OutboundStream } from './outbound-stream.ts'
 import type { Body, PayloadOwner } from './payload.ts'
-import { decodeMessage, decodeValue, encodeBody, encodeValue, isPlain } from './payload.ts'
+import { decodeMessage, decodeValue, encodeBody, encodeValue, isPlain, StreamLowering } from './payload.ts'
 
 /** Streams one node may have open towards another. */
 export const MAX_STREAMS = 10_000
@@ -31,6 +31,7 @@ export interface StreamLine {
 }
 
 export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
+  readonly lowering = new StreamLowering(this)
   readonly #line: StreamLine
   readonly #outbound = new Map<number, OutboundStream>()
   readonly #inbound = new Map<number, InboundStream>()

@@ -18,6 +18,7 @@ export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undef
   #opening: Promise<StreamSource<T>> | undefined
   readonly #onEarlyCancel: ((reason: unknown) => void) | undefined
   #waiting: Deferred<Result<T>> | undefined
+  #tail: Promise<Result<T>> | undefined
   #readable: ReadableStream<T> | undefined
   #state: 'reading' | 'over' | 'detached' = 'reading'
 
@@ -42,8 +43,21 @@ export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undef
 
   /** The next item. Calls may overlap; they are answered in order. */
   next(): Promise<Result<T>> {
-    const before = this.#waiting
-    if (before) return before.promise.then(this.#again, this.#again)
+    const before = this.#tail ?? this.#waiting?.promise
+    return before ? this.#queue(before.then(this.#step, this.#step)) : this.#step()
+  }
+
+  /** Calls that overlap wait for each other; the last of them is the tail. */
+  #queue(turn: Promise<Result<T>>): Promise<Result<T>> {
+    this.#tail = turn
+    const clear = (): void => {
+      if (this.#tail === turn) this.#tail = undefined
+    }
+    turn.then(clear, clear)
+    return turn
+  }
+
+  readonly #step = (): Promise<Result<T>> => {
     if (this.#state !== 'reading') return Promise.resolve(DONE)
     if (!this.#source) return this.#wait(this.#opening!.then((source) => source.take()))
     let result: Result<T> | Promise<Result<T>>
@@ -55,8 +69,6 @@ export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undef
     }
     return result instanceof Promise ? this.#wait(result) : Promise.resolve(this.#taken(result))
   }
-
-  readonly #again = (): Promise<Result<T>> => this.next()
 
   /** Ends reading; the producer is told at once. */
   async cancel(reason?: unknown): Promise<void> {

@@ -95,7 +95,7 @@ export function encodeError(error: unknown): Uint8Array {
 export function decodeError(bytes: Uint8Array, address: string): PulsingError {
   let value: unknown
   try {
-    value = decodeCbor(bytes.slice())
+    value = decodeCbor(bytes)
   } catch (cause) {
     return new ProtocolError('expected an error record, got bytes that are none', { cause, address })
   }

@@ -4,8 +4,8 @@
  */
 import { fromUtf8 } from '../base/bytes.ts'
 import { ProtocolError } from '../base/errors.ts'
-import type { FieldName, Frame } from './frame.ts'
-import { FIELD_TYPES, FIRST_ROUTED_KIND, LAYOUTS } from './frame.ts'
+import type { Frame } from './frame.ts'
+import { FIRST_ROUTED_KIND, FRAME, LAYOUTS } from './frame.ts'
 import { TextCache } from './text-cache.ts'
 
 const MAX_ITEMS = 32
@@ -42,7 +42,7 @@ export class FrameReader {
       const layout = LAYOUTS[frame.kind]
       if (layout !== undefined) {
         if (count <= layout.length) throw this.#error(`${layout.length} fields in frame ${frame.kind}`, `${count - 1}`)
-        this.#readFields(frame, layout)
+        this.#readFields(frame)
       } else if (frame.kind & 1) {
         throw this.#error('a frame kind this version knows', `${frame.kind}, which is critical`)
       }
@@ -53,25 +53,87 @@ export class FrameReader {
     return false
   }
 
-  #readFields(frame: Frame, layout: readonly FieldName[]): void {
+  #readFields(frame: Frame): void {
     frame.attachments = undefined
     this.hopsAt = this.#at - this.start
     // A relay lowers the hop count in place, so it must be the one byte it is written as.
     if (frame.kind >= FIRST_ROUTED_KIND && this.#batch[this.#at]! > HOPS_MAX) {
       throw this.#error(`a hop count of at most ${HOPS_MAX} in one byte`, `initial byte 0x${this.#batch[this.#at]!.toString(16)}`)
     }
-    for (const field of layout) {
-      switch (FIELD_TYPES[field]) {
-        case 'uint':
-          ;(frame[field] as number) = this.#head(0x00, field)
-          break
-        case 'text':
-          ;(frame[field] as string) = this.#text(field)
-          break
-        default:
-          ;(frame[field] as Uint8Array) = this.#bytes(field)
-      }
+    if (frame.kind >= FIRST_ROUTED_KIND) {
+      frame.hops = this.#uint('hops')
+      frame.to = this.#text('to')
+      frame.from = this.#text('from')
+      frame.session = this.#uint('session')
+      frame.seq = this.#uint('seq')
     }
+    switch (frame.kind) {
+      case FRAME.ask:
+        frame.id = this.#uint('id')
+        frame.actor = this.#text('actor')
+        frame.sender = this.#text('sender')
+        frame.timeout = this.#uint('timeout')
+        this.#message(frame)
+        break
+      case FRAME.tell:
+        frame.actor = this.#text('actor')
+        frame.sender = this.#text('sender')
+        this.#message(frame)
+        break
+      case FRAME.reply:
+        frame.id = this.#uint('id')
+        this.#message(frame)
+        break
+      case FRAME.item:
+        frame.id = this.#uint('id')
+        frame.flags = this.#uint('flags')
+        frame.type = this.#text('type')
+        frame.payload = this.#bytes('payload')
+        break
+      case FRAME.credit:
+        frame.id = this.#uint('id')
+        frame.count = this.#uint('count')
+        frame.bytes = this.#uint('bytes')
+        break
+      case FRAME.fail:
+      case FRAME.end:
+        frame.id = this.#uint('id')
+        frame.payload = this.#bytes('payload')
+        break
+      case FRAME.cancel:
+      case FRAME.stop:
+      case FRAME.reset:
+      case FRAME.ping:
+      case FRAME.pong:
+        frame.id = this.#uint('id')
+        break
+      case FRAME.hello:
+      case FRAME.cluster:
+      case FRAME.signal:
+        frame.payload = this.#bytes('payload')
+        break
+      case FRAME.goaway:
+        frame.id = this.#uint('id')
+        frame.reason = this.#text('reason')
+        break
+      case FRAME.undeliverable:
+        frame.actor = this.#text('actor')
+        frame.reason = this.#text('reason')
+        break
+      default:
+    }
+  }
+
+  #message(frame: Frame): void {
+    frame.flags = this.#uint('flags')
+    frame.type = this.#text('type')
+    frame.stream = this.#uint('stream')
+    frame.window = this.#uint('window')
+    frame.payload = this.#bytes('payload')
+  }
+
+  #uint(what: string): number {
+    return this.#head(0x00, what)
   }
 
   /** The bytes of the frame read last, a view of the batch. */

@@ -4,7 +4,7 @@
  */
 import { EMPTY_BYTES } from '../base/bytes.ts'
 import type { Frame } from './frame.ts'
-import { FIELD_TYPES, LAYOUTS } from './frame.ts'
+import { FIRST_ROUTED_KIND, FRAME, LAYOUTS } from './frame.ts'
 
 const UINT = 0x00
 const BYTES = 0x40
@@ -28,24 +28,81 @@ export class FrameWriter {
     return this.#length
   }
 
-  /** Adds a frame to the batch. */
+  /** Adds a frame to the batch: what `LAYOUTS` says, spelled out by kind because a loop over field names is several times slower. */
   write(frame: Frame): void {
-    const layout = LAYOUTS[frame.kind]!
-    this.#head(ARRAY, layout.length + 1)
-    this.#head(UINT, frame.kind)
-    for (const field of layout) {
-      const value = frame[field]
-      switch (FIELD_TYPES[field]) {
-        case 'uint':
-          this.#head(UINT, value as number)
-          break
-        case 'text':
-          this.#text(value as string)
-          break
-        default:
-          this.#bytes(value as Uint8Array)
-      }
+    const { kind } = frame
+    this.#head(ARRAY, LAYOUTS[kind]!.length + 1)
+    this.#head(UINT, kind)
+    if (kind >= FIRST_ROUTED_KIND) {
+      this.#head(UINT, frame.hops)
+      this.#text(frame.to)
+      this.#text(frame.from)
+      this.#head(UINT, frame.session)
+      this.#head(UINT, frame.seq)
     }
+    switch (kind) {
+      case FRAME.ask:
+        this.#head(UINT, frame.id)
+        this.#text(frame.actor)
+        this.#text(frame.sender)
+        this.#head(UINT, frame.timeout)
+        this.#message(frame)
+        break
+      case FRAME.tell:
+        this.#text(frame.actor)
+        this.#text(frame.sender)
+        this.#message(frame)
+        break
+      case FRAME.reply:
+        this.#head(UINT, frame.id)
+        this.#message(frame)
+        break
+      case FRAME.item:
+        this.#head(UINT, frame.id)
+        this.#head(UINT, frame.flags)
+        this.#text(frame.type)
+        this.#bytes(frame.payload)
+        break
+      case FRAME.credit:
+        this.#head(UINT, frame.id)
+        this.#head(UINT, frame.count)
+        this.#head(UINT, frame.bytes)
+        break
+      case FRAME.fail:
+      case FRAME.end:
+        this.#head(UINT, frame.id)
+        this.#bytes(frame.payload)
+        break
+      case FRAME.cancel:
+      case FRAME.stop:
+      case FRAME.reset:
+      case FRAME.ping:
+      case FRAME.pong:
+        this.#head(UINT, frame.id)
+        break
+      case FRAME.hello:
+      case FRAME.cluster:
+      case FRAME.signal:
+        this.#bytes(frame.payload)
+        break
+      case FRAME.goaway:
+        this.#head(UINT, frame.id)
+        this.#text(frame.reason)
+        break
+      case FRAME.undeliverable:
+        this.#text(frame.actor)
+        this.#text(frame.reason)
+        break
+      default:
+    }
+  }
+
+  #message(frame: Frame): void {
+    this.#head(UINT, frame.flags)
+    this.#text(frame.type)
+    this.#head(UINT, frame.stream)
+    this.#head(UINT, frame.window)
+    this.#bytes(frame.payload)
   }
 
   /** Adds the bytes of a whole frame as they came, with the hop count at `hopsAt` lowered by one. */

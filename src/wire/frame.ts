@@ -96,6 +96,11 @@ export const LAYOUTS: Readonly<Record<number, readonly FieldName[]>> = /* @__PUR
 /** Bits of `flags`: the payload's format in the lowest two, then these, then the number of attachments. */
 export const FLAG = { formatMask: 3, plain: 4, attachmentShift: 3 } as const
 
+/** Whether frames of a kind have `flags`. */
+export function carriesMessage(kind: number): boolean {
+  return kind === FRAME.ask || kind === FRAME.tell || kind === FRAME.reply || kind === FRAME.item
+}
+
 /** Relays a frame may pass. */
 export const MAX_HOPS = 4
 

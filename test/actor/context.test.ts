@@ -6,7 +6,11 @@ import { gate, manualTime, startSystem, stateOf, turn } from './systems.ts'
 test('self is the actor’s own ref and system its system', async () => {
   const system = await startSystem()
   const seen: [ActorRef, unknown][] = []
-  const ref = await system.spawn({ onStart: (ctx) => void seen.push([ctx.self, ctx.system]), receive: (_msg, ctx) => void seen.push([ctx.self, ctx.system]), onStop: (ctx) => void seen.push([ctx.self, ctx.system]) })
+  const ref = await system.spawn({
+    onStart: (ctx) => void seen.push([ctx.self, ctx.system]),
+    receive: (_msg, ctx) => void seen.push([ctx.self, ctx.system]),
+    onStop: (ctx) => void seen.push([ctx.self, ctx.system]),
+  })
   await ref.ask('go')
   await system.stop(ref)
   expect(seen.length).toBe(3)
@@ -27,7 +31,10 @@ test('a child has a name like any other actor and can outlive the message, not t
 
 test('a child that stops by itself leaves its parent running', async () => {
   const system = await startSystem()
-  const parent = await system.spawn({ receive: (msg, ctx) => (msg.toObject() === 'spawn' ? ctx.spawn({ receive: (_m, own) => own.stop() }) : 'parent here') })
+  const parent = await system.spawn({
+    receive: (msg, ctx) =>
+      msg.toObject() === 'spawn' ? ctx.spawn({ receive: (_m, own) => own.stop() }) : 'parent here',
+  })
   const child = await parent.ask<ActorRef>('spawn')
   await child.ask('stop')
   await expect(child.ask('gone?')).rejects.toMatchObject({ code: 'actor_stopped' })
@@ -91,7 +98,10 @@ test('a schedule longer than a platform timer holds does not come early', async 
   const system = await startSystem()
   const log: unknown[] = []
   const days = 24 * 60 * 60 * 1000
-  const ref = await system.spawn({ receive: (msg, ctx) => (msg.toObject() === 'start' ? void ctx.schedule(30 * days, 'late') : void log.push(msg.toObject())) })
+  const ref = await system.spawn({
+    receive: (msg, ctx) =>
+      msg.toObject() === 'start' ? void ctx.schedule(30 * days, 'late') : void log.push(msg.toObject()),
+  })
   await ref.ask('start')
   await time.advance(29 * days)
   expect(log).toEqual([])
@@ -227,7 +237,11 @@ test('the context of onStart and onStop has a signal that aborts when the actor 
   const system = await startSystem()
   let context: ActorContext | undefined
   const stopping = gate<boolean>()
-  const ref = await system.spawn({ receive: () => undefined, onStart: (ctx) => void (context = ctx), onStop: (ctx) => stopping.open(ctx.signal.aborted) })
+  const ref = await system.spawn({
+    receive: () => undefined,
+    onStart: (ctx) => void (context = ctx),
+    onStop: (ctx) => stopping.open(ctx.signal.aborted),
+  })
   const { signal } = context!
   expect(signal.aborted).toBe(false)
   await system.stop(ref)

@@ -48,8 +48,8 @@ test('after a slice of work the event loop gets its turn before the rest', async
     },
   }
   dispatcher.schedule(busy)
-  const looped = new Promise<void>((resolve) => setImmediate(() => (log.push('event loop'), resolve())))
-  await looped
+  await turn()
+  log.push('event loop')
   isOver = true
   const before = log.length
   await turn()

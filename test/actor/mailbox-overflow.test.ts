@@ -1,5 +1,13 @@
 /** What senders meet when an actor’s mailbox is full, by policy. */
-import { type ActorRef, type ActorSystem, DEFAULT_MAILBOX_CAPACITY, MAX_MAILBOX_CAPACITY, MIN_MAILBOX_CAPACITY, type Overflow, SystemConfig } from 'pulsing'
+import {
+  type ActorRef,
+  type ActorSystem,
+  DEFAULT_MAILBOX_CAPACITY,
+  MAX_MAILBOX_CAPACITY,
+  MIN_MAILBOX_CAPACITY,
+  type Overflow,
+  SystemConfig,
+} from 'pulsing'
 import { expect, test } from 'vitest'
 import { gate, startSystem, stateOf, turn } from './systems.ts'
 
@@ -21,7 +29,15 @@ async function fullMailbox(overflow: Overflow | undefined, capacity = CAPACITY, 
   const held = gate()
   const handled: unknown[] = []
   const mailbox = { ...(overflow === undefined ? {} : { overflow }), ...(config ? {} : { capacity }) }
-  const ref = await system.spawn({ receive: (msg) => (handled.push(msg.toObject()), msg.toObject() === 'held' ? held.opened : msg.toObject()) }, { mailbox })
+  const ref = await system.spawn(
+    {
+      receive: (msg) => {
+        handled.push(msg.toObject())
+        return msg.toObject() === 'held' ? held.opened : msg.toObject()
+      },
+    },
+    { mailbox },
+  )
   await ref.tell('held')
   await turn()
   for (let i = 0; i < capacity; i++) expect(await stateOf(ref.tell(i))).toBe('fulfilled')
@@ -83,7 +99,11 @@ test('wait: an ask that is aborted while it waits for room is never handled', as
 test('drop-newest: a tell resolves and is a dead letter, an ask rejects with MailboxFullError', async () => {
   const { ref, handled, dead, release } = await fullMailbox('drop-newest')
   await ref.tell('x')
-  await expect(ref.ask('y')).rejects.toMatchObject({ name: 'MailboxFullError', code: 'actor_mailbox_full', address: String(ref) })
+  await expect(ref.ask('y')).rejects.toMatchObject({
+    name: 'MailboxFullError',
+    code: 'actor_mailbox_full',
+    address: String(ref),
+  })
   expect(dead).toEqual(['actor_mailbox_full', 'actor_mailbox_full'])
   release()
   await turn()
@@ -115,10 +135,15 @@ test('fail: tells and asks reject with MailboxFullError and are counted', async 
   expect(handled).toEqual(['held', ...queued, 'end'])
 })
 
-test.each([15, 1_000_001, 16.5, Number.NaN, '20', Infinity])('a mailbox capacity of %s is refused by spawn', async (capacity) => {
-  const system = await startSystem()
-  await expect(system.spawn({ receive: () => undefined }, { mailbox: { capacity: capacity as number } })).rejects.toMatchObject({ code: 'invalid_config' })
-})
+test.each([15, 1_000_001, 16.5, Number.NaN, '20', Infinity])(
+  'a mailbox capacity of %s is refused by spawn',
+  async (capacity) => {
+    const system = await startSystem()
+    await expect(
+      system.spawn({ receive: () => undefined }, { mailbox: { capacity: capacity as number } }),
+    ).rejects.toMatchObject({ code: 'invalid_config' })
+  },
+)
 
 test.each([16, 1_000_000])('a mailbox capacity of %s is accepted by spawn', async (capacity) => {
   const system = await startSystem()

@@ -1,5 +1,12 @@
 /** What a caller learns when a handler throws, and what becomes of the actor. */
-import { isPulsingError, NoSuchMethodError, PulsingActorError, PulsingBusinessError, PulsingError, PulsingSystemError } from 'pulsing'
+import {
+  isPulsingError,
+  NoSuchMethodError,
+  PulsingActorError,
+  PulsingBusinessError,
+  type PulsingError,
+  PulsingSystemError,
+} from 'pulsing'
 import { expect, test } from 'vitest'
 import { startSystem } from './systems.ts'
 
@@ -30,12 +37,15 @@ async function thrownBy(thrown: unknown, isAsync: boolean): Promise<PulsingError
 for (const isAsync of [false, true]) {
   const how = isAsync ? 'rejected' : 'thrown'
 
-  test.each([new TypeError('wrong type'), new RangeError('wrong range')])(`a %s ${how} by a handler is a PulsingBusinessError for the caller, and the actor lives on`, async (thrown) => {
-    const error = await thrownBy(thrown, isAsync)
-    expect(error).toBeInstanceOf(PulsingBusinessError)
-    expect(error).toMatchObject({ name: 'PulsingBusinessError', code: 'business_error', message: thrown.message })
-    expect(error.cause).toBe(thrown)
-  })
+  test.each([new TypeError('wrong type'), new RangeError('wrong range')])(
+    `a %s ${how} by a handler is a PulsingBusinessError for the caller, and the actor lives on`,
+    async (thrown) => {
+      const error = await thrownBy(thrown, isAsync)
+      expect(error).toBeInstanceOf(PulsingBusinessError)
+      expect(error).toMatchObject({ name: 'PulsingBusinessError', code: 'business_error', message: thrown.message })
+      expect(error.cause).toBe(thrown)
+    },
+  )
 
   test(`an Error ${how} by a handler is a recoverable PulsingSystemError with the Error as cause`, async () => {
     const thrown = new Error('disk', { cause: new Error('controller') })
@@ -47,22 +57,35 @@ for (const isAsync of [false, true]) {
   })
 
   test(`a PulsingBusinessError ${how} by a handler keeps its code and details`, async () => {
-    const error = await thrownBy(new PulsingBusinessError('no funds', { code: 'no_funds', details: { missing: 3 } }), isAsync)
-    expect(error).toMatchObject({ name: 'PulsingBusinessError', code: 'no_funds', message: 'no funds', details: { missing: 3 } })
+    const error = await thrownBy(
+      new PulsingBusinessError('no funds', { code: 'no_funds', details: { missing: 3 } }),
+      isAsync,
+    )
+    expect(error).toMatchObject({
+      name: 'PulsingBusinessError',
+      code: 'no_funds',
+      message: 'no funds',
+      details: { missing: 3 },
+    })
     expect(isPulsingError(error, 'no_funds')).toBe(true)
     expect(isPulsingError(error, 'PulsingBusinessError')).toBe(true)
   })
 
   test(`a PulsingSystemError ${how} by a handler keeps that it is not recoverable`, async () => {
-    expect(await thrownBy(new PulsingSystemError('gone', { recoverable: false }), isAsync)).toMatchObject({ recoverable: false })
+    expect(await thrownBy(new PulsingSystemError('gone', { recoverable: false }), isAsync)).toMatchObject({
+      recoverable: false,
+    })
   })
 
-  test.each(['a string', 42, null, undefined, { some: 'object' }])(`%s ${how} by a handler is a PulsingSystemError with it as cause`, async (thrown) => {
-    const error = await thrownBy(thrown, isAsync)
-    expect(error).toMatchObject({ name: 'PulsingSystemError', cause: thrown })
-    expect('cause' in error).toBe(true)
-    expect(error.message).not.toBe('')
-  })
+  test.each(['a string', 42, null, undefined, { some: 'object' }])(
+    `%s ${how} by a handler is a PulsingSystemError with it as cause`,
+    async (thrown) => {
+      const error = await thrownBy(thrown, isAsync)
+      expect(error).toMatchObject({ name: 'PulsingSystemError', cause: thrown })
+      expect('cause' in error).toBe(true)
+      expect(error.message).not.toBe('')
+    },
+  )
 
   test(`any error of this package ${how} by a handler reaches the caller as it is`, async () => {
     expect(await thrownBy(new NoSuchMethodError('none'), isAsync)).toMatchObject({ name: 'NoSuchMethodError' })

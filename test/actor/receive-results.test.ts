@@ -111,14 +111,30 @@ async function* asyncItems(): AsyncGenerator<number> {
   yield 2
 }
 
+function webItems(): ReadableStream<number> {
+  return new ReadableStream({
+    start: (controller) => {
+      for (const item of syncItems()) controller.enqueue(item)
+      controller.close()
+    },
+  })
+}
+
 const streams: readonly [string, () => unknown][] = [
   ['a generator', syncItems],
   ['an async generator', asyncItems],
-  ['a ReadableStream', () => new ReadableStream({ start: (c) => (c.enqueue(1), c.enqueue(2), c.close()) })],
+  ['a ReadableStream', webItems],
   ['an async iterable', () => ({ [Symbol.asyncIterator]: asyncItems })],
-  ['an object that is only a ReadableStream by shape', () => ({ getReader: () => new Response('').body!.constructor && new ReadableStream({ start: (c) => (c.enqueue(1), c.enqueue(2), c.close()) }).getReader() })],
+  ['an object that is only a ReadableStream by shape', () => ({ getReader: () => webItems().getReader() })],
   ['a promise of an async generator', async () => asyncItems()],
-  ['an iterator of a Map', () => new Map([[1, 0], [2, 0]]).keys()],
+  [
+    'an iterator of a Map',
+    () =>
+      new Map([
+        [1, 0],
+        [2, 0],
+      ]).keys(),
+  ],
 ]
 
 test.each(streams)('%s answers a plain request with a reader of its items', async (_name, make) => {

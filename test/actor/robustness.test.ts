@@ -209,7 +209,14 @@ test('a stream given in answer to a tell is cancelled: nobody reads it', async (
     },
   })
   await ref.tell('go')
-  expect(await Promise.race([done.opened, turn().then(turn).then(() => 'still writing')])).toMatchObject({
+  expect(
+    await Promise.race([
+      done.opened,
+      turn()
+        .then(turn)
+        .then(() => 'still writing'),
+    ]),
+  ).toMatchObject({
     code: 'stream_closed',
   })
 })

@@ -1,5 +1,5 @@
 /** Ending actors and systems: what still happens, in which order, and what becomes of those who wait. */
-import { Actor, type ActorRef, StreamMessage, type StopReason } from 'pulsing'
+import { Actor, type ActorRef, type StopReason, StreamMessage } from 'pulsing'
 import { expect, test } from 'vitest'
 import { gate, manualTime, startSystem, stateOf, turn } from './systems.ts'
 
@@ -35,7 +35,11 @@ test('an actor stopped twice at once stops once, and both calls wait for it', as
   const system = await startSystem()
   const release = gate()
   let stops = 0
-  const ref = await system.spawn({ receive: () => undefined, onStop: () => (stops++, release.opened) })
+  const onStop = (): Promise<void> => {
+    stops++
+    return release.opened
+  }
+  const ref = await system.spawn({ receive: () => undefined, onStop })
   const calls = [system.stop(ref), system.stop(ref)]
   expect(await stateOf(Promise.race(calls))).toBe('pending')
   release.open()
@@ -112,7 +116,12 @@ test('a message that does not finish is given up 30 seconds after the stop, and 
   const time = manualTime()
   const system = await startSystem()
   const started = gate()
-  const ref = await system.spawn({ receive: () => (started.open(), new Promise(() => undefined)) })
+  const ref = await system.spawn({
+    receive: () => {
+      started.open()
+      return new Promise(() => undefined)
+    },
+  })
   const reply = ref.ask('go', { timeout: Infinity })
   const outcome = expect(reply).rejects.toMatchObject({ code: 'actor_stopped' })
   await started.opened

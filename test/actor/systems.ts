@@ -9,7 +9,9 @@ export const quiet: Logger = { debug: silent, info: silent, warn: silent, error:
 
 /** A system of its own, shut down when the test is over. */
 export async function startSystem(config: SystemConfig = SystemConfig.standalone()): Promise<ActorSystem> {
-  const system = await createActorSystem(config.settings.logger === SystemConfig.standalone().settings.logger ? config.withLogger(quiet) : config)
+  const system = await createActorSystem(
+    config.settings.logger === SystemConfig.standalone().settings.logger ? config.withLogger(quiet) : config,
+  )
   onTestFinished(() => system.shutdown())
   return system
 }

@@ -23,7 +23,8 @@ test('asks and tells from one sender are handled in the order they were sent', a
   const handled: unknown[] = []
   const ref = await system.spawn({ receive: (msg) => void handled.push(msg.toObject()) })
   const sent: Promise<unknown>[] = []
-  for (let i = 0; i < 200; i++) sent.push(i % 3 === 0 ? ref.ask(i) : i % 3 === 1 ? ref.tell(i) : ref.ask(Message.fromObject('', i)))
+  for (let i = 0; i < 200; i++)
+    sent.push(i % 3 === 0 ? ref.ask(i) : i % 3 === 1 ? ref.tell(i) : ref.ask(Message.fromObject('', i)))
   await Promise.all(sent)
   await ref.ask('end')
   expect(handled).toEqual([...Array.from({ length: 200 }, (_, i) => i), 'end'])
@@ -57,7 +58,13 @@ test('an actor that waits does not hold up another', async () => {
 test('two actors that tell each other for ever starve neither the event loop nor a third actor', async () => {
   const system = await startSystem()
   let bounces = 0
-  const make = () => system.spawn({ receive: (msg, ctx) => (bounces++, void ctx.tell(msg.toObject<ActorRef>(), ctx.self)) })
+  const make = () =>
+    system.spawn({
+      receive: (msg, ctx) => {
+        bounces++
+        void ctx.tell(msg.toObject<ActorRef>(), ctx.self)
+      },
+    })
   const [a, b] = [await make(), await make()]
   await a.tell(b)
   const other = await system.spawn({ receive: () => 'served' })

@@ -4,9 +4,12 @@ import { decodeCbor, encodeCbor, encodeCborView, lower, lowered, Tag } from '../
 
 const marker = { [lowered]: () => new Tag(['m'], 1000) }
 
-test.each([1, 'a', null, undefined, true, 5n, [], {}, [1, { a: [2] }], new Uint8Array(3), new Date(0)])('%s is lowered to itself, not copied', (value) => {
-  expect(lower(value)).toBe(value)
-})
+test.each([1, 'a', null, undefined, true, 5n, [], {}, [1, { a: [2] }], new Uint8Array(3), new Date(0)])(
+  '%s is lowered to itself, not copied',
+  (value) => {
+    expect(lower(value)).toBe(value)
+  },
+)
 
 test('what knows its tagged form is replaced wherever it is, and only the way to it is copied', () => {
   const untouched = { deep: [1] }
@@ -21,7 +24,12 @@ test('what knows its tagged form is replaced wherever it is, and only the way to
 
 test('a lowering is asked for functions and for objects that are not plain data, never for plain ones', () => {
   const asked: unknown[] = []
-  const lowering = { lower: (value: object) => (asked.push(value), typeof value === 'function' ? new Tag(0, 1) : undefined) }
+  const lowering = {
+    lower: (value: object) => {
+      asked.push(value)
+      return typeof value === 'function' ? new Tag(0, 1) : undefined
+    },
+  }
   const fn = (): void => undefined
   class Point {
     x = 1
@@ -44,7 +52,9 @@ test('an instance of a class without a form of its own travels as its fields', (
 test('64 levels are fine, far more are refused with the place, cycles included', () => {
   const nest = (levels: number): unknown => (levels === 0 ? 1 : [nest(levels - 1)])
   expect(lower(nest(60))).toBeDefined()
-  expect(() => lower(nest(100))).toThrow(expect.objectContaining({ code: 'serialization_error', message: expect.stringContaining('64 levels') }))
+  expect(() => lower(nest(100))).toThrow(
+    expect.objectContaining({ code: 'serialization_error', message: expect.stringContaining('64 levels') }),
+  )
 })
 
 test('bytes to keep do not change when others are encoded, and are no view of a shared pool', () => {
@@ -63,9 +73,12 @@ test('encoded and decoded bytes are plain Uint8Arrays on every platform', () => 
   expect(b).toEqual(new Uint8Array([1, 2]))
 })
 
-test.each([[''], ['ff'], ['1a00'], ['5b7fffffffffffffff'], ['9b00000001ffffffff']])('the broken bytes "%s" throw instead of giving a value', (hex) => {
-  expect(() => decodeCbor(new Uint8Array(Buffer.from(hex, 'hex')))).toThrow()
-})
+test.each([[''], ['ff'], ['1a00'], ['5b7fffffffffffffff'], ['9b00000001ffffffff']])(
+  'the broken bytes "%s" throw instead of giving a value',
+  (hex) => {
+    expect(() => decodeCbor(new Uint8Array(Buffer.from(hex, 'hex')))).toThrow()
+  },
+)
 
 test('two values in a row are not one', () => {
   expect(() => decodeCbor(new Uint8Array([1, 2]))).toThrow()

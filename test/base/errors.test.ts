@@ -1,6 +1,14 @@
 /** The errors: names, codes, families, and how they are recognised. */
 import * as pulsing from 'pulsing'
-import { isPulsingError, PulsingActorError, PulsingBusinessError, PulsingError, PulsingRuntimeError, PulsingTimeoutError, UnreachableError } from 'pulsing'
+import {
+  isPulsingError,
+  PulsingActorError,
+  PulsingBusinessError,
+  PulsingError,
+  PulsingRuntimeError,
+  PulsingTimeoutError,
+  UnreachableError,
+} from 'pulsing'
 import { expect, test } from 'vitest'
 import { describe, toActorError } from '../../src/base/errors.ts'
 
@@ -35,7 +43,13 @@ test.each([...runtime, ...actor])('%s has its name, the code %s, its cause and i
   const error = new exported[name]!('what', { cause, address: 'actor://n/a' })
   expect(error).toBeInstanceOf(Error)
   expect(error).toBeInstanceOf(PulsingError)
-  expect([error.name, error.code, error.message, error.cause, error.address]).toEqual([name, code, 'what', cause, 'actor://n/a'])
+  expect([error.name, error.code, error.message, error.cause, error.address]).toEqual([
+    name,
+    code,
+    'what',
+    cause,
+    'actor://n/a',
+  ])
   expect(String(error)).toBe(`${name} [${code}]: what (actor://n/a)`)
   expect(String(new exported[name]!('what'))).toBe(`${name} [${code}]: what`)
   expect('cause' in new exported[name]!('what')).toBe(false)
@@ -50,7 +64,13 @@ test('the two families are apart', () => {
 })
 
 test('a timeout says what was waited for and how long', () => {
-  expect(new PulsingTimeoutError('ask', 250)).toMatchObject({ name: 'PulsingTimeoutError', code: 'timeout', operation: 'ask', durationMs: 250, message: 'ask took longer than 250 ms' })
+  expect(new PulsingTimeoutError('ask', 250)).toMatchObject({
+    name: 'PulsingTimeoutError',
+    code: 'timeout',
+    operation: 'ask',
+    durationMs: 250,
+    message: 'ask took longer than 250 ms',
+  })
 })
 
 test('unreachable says whether the message may have been handled: unknown unless told otherwise', () => {
@@ -64,14 +84,28 @@ test('an error of another realm is recognised by name and code', () => {
   expect(isPulsingError({ name: 'PulsingBusinessError', code: 'no_funds' }, 'no_funds')).toBe(true)
 })
 
-test.each([undefined, null, 5, 'ActorStoppedError', {}, new Error('x'), { name: 'Error', code: 'actor_stopped' }, { name: 'ActorStoppedError' }, Object.assign(new Error('x'), { code: 'ENOENT' })])('%s is none of ours', (value) => {
+test.each([
+  undefined,
+  null,
+  5,
+  'ActorStoppedError',
+  {},
+  new Error('x'),
+  { name: 'Error', code: 'actor_stopped' },
+  { name: 'ActorStoppedError' },
+  Object.assign(new Error('x'), { code: 'ENOENT' }),
+])('%s is none of ours', (value) => {
   expect(isPulsingError(value)).toBe(false)
 })
 
 test('toActorError keeps ours and wraps the rest by family', () => {
   const own = new PulsingBusinessError('x', { code: 'c' })
   expect(toActorError(own)).toBe(own)
-  expect(toActorError(new TypeError('t'), 'actor://n/a')).toMatchObject({ name: 'PulsingBusinessError', message: 't', address: 'actor://n/a' })
+  expect(toActorError(new TypeError('t'), 'actor://n/a')).toMatchObject({
+    name: 'PulsingBusinessError',
+    message: 't',
+    address: 'actor://n/a',
+  })
   expect(toActorError(new RangeError('r'))).toMatchObject({ name: 'PulsingBusinessError' })
   expect(toActorError(new SyntaxError('s'))).toMatchObject({ name: 'PulsingSystemError', recoverable: true })
 })
@@ -94,5 +128,14 @@ test.each([
 test('describe never throws and is never long', () => {
   const revoked = Proxy.revocable({}, {})
   revoked.revoke()
-  for (const value of [revoked.proxy, { get constructor(): never { throw new Error('no') } }, 'x'.repeat(1e6)]) expect(describe(value).length).toBeLessThan(200)
+  for (const value of [
+    revoked.proxy,
+    {
+      get constructor(): never {
+        throw new Error('no')
+      },
+    },
+    'x'.repeat(1e6),
+  ])
+    expect(describe(value).length).toBeLessThan(200)
 })

@@ -44,7 +44,13 @@ class Drain implements fc.Command<Model, Fifo<number>> {
 }
 
 test('any sequence of push, unshift, shift and drain does what an array does', () => {
-  const commands = [fc.integer().map((n) => new Push(n)), fc.integer().map((n) => new Push(n)), fc.integer().map((n) => new Unshift(n)), fc.constant(new Shift()), fc.constant(new Drain())]
+  const commands = [
+    fc.integer().map((n) => new Push(n)),
+    fc.integer().map((n) => new Push(n)),
+    fc.integer().map((n) => new Unshift(n)),
+    fc.constant(new Shift()),
+    fc.constant(new Drain()),
+  ]
   fc.assert(
     fc.property(fc.commands(commands, { maxCommands: 200, size: 'max' }), (steps) => {
       fc.modelRun(() => ({ model: [], real: new Fifo<number>() }), steps)

@@ -19,7 +19,8 @@ test('every bit of an id varies', () => {
 
 test('isId knows the form', () => {
   expect(isId(newId())).toBe(true)
-  for (const other of ['', 'x', newId() + 'x', 'a'.repeat(21) + '+', 5, undefined, null]) expect(isId(other)).toBe(false)
+  for (const other of ['', 'x', newId() + 'x', 'a'.repeat(21) + '+', 5, undefined, null])
+    expect(isId(other)).toBe(false)
 })
 
 test('shortHex is eight hexadecimal digits', () => {

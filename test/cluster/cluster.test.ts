@@ -1,7 +1,7 @@
 import { ActorNotFoundError, type ActorRef, type ActorSystem, type Message, SystemConfig } from 'pulsing'
 import { afterEach, describe, expect, test } from 'vitest'
-import { macrotask } from '../../src/base/macrotask.ts'
 import { newId } from '../../src/base/ids.ts'
+import { macrotask } from '../../src/base/macrotask.ts'
 import { encodeUpdates } from '../../src/cluster/update.ts'
 import { FRAME } from '../../src/wire/frame.ts'
 import { event, link, memberIds, Nodes, puppet } from './memory-nodes.ts'
@@ -9,9 +9,16 @@ import { event, link, memberIds, Nodes, puppet } from './memory-nodes.ts'
 const nodes = new Nodes()
 afterEach(() => nodes.stop())
 
-const outcomeOf = (promise: Promise<unknown>): Promise<unknown> => promise.then((value) => value, (error: unknown) => error)
+const outcomeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    (value) => value,
+    (error: unknown) => error,
+  )
 const echo = { receive: (msg: Message) => msg.toObject() }
-const untilStopped = { receive: (_msg: Message, ctx: { readonly signal: AbortSignal }) => new Promise((resolve) => ctx.signal.addEventListener('abort', resolve)) }
+const untilStopped = {
+  receive: (_msg: Message, ctx: { readonly signal: AbortSignal }) =>
+    new Promise((resolve) => ctx.signal.addEventListener('abort', () => resolve(undefined))),
+}
 const ids = (...systems: ActorSystem[]): Set<string> => new Set(systems.map(({ nodeId }) => nodeId))
 const isOf =
   (system: ActorSystem) =>
@@ -52,7 +59,12 @@ describe('members', () => {
     const joined = [event(a, 'memberJoined', isOf(d)), event(d, 'memberJoined', isOf(a))]
     const bridge = await link(b, c)
     await Promise.all(joined)
-    const left = [event(a, 'memberLeft', isOf(d)), event(d, 'memberLeft', isOf(a)), event(a, 'memberLeft', isOf(c)), event(d, 'memberLeft', isOf(b))]
+    const left = [
+      event(a, 'memberLeft', isOf(d)),
+      event(d, 'memberLeft', isOf(a)),
+      event(a, 'memberLeft', isOf(c)),
+      event(d, 'memberLeft', isOf(b)),
+    ]
     bridge.cut()
     await Promise.all(left)
     expect(memberIds(a)).toEqual(ids(a, b))
@@ -89,7 +101,9 @@ describe('members', () => {
     const left = event(a, 'memberLeft', isOf(c))
     await c.shutdown()
     await left
-    expect(['ActorStoppedError', 'UnreachableError', 'SessionResetError', undefined]).toContain((await asked as Error | undefined)?.name)
+    expect(['ActorStoppedError', 'UnreachableError', 'SessionResetError', undefined]).toContain(
+      ((await asked) as Error | undefined)?.name,
+    )
     expect(await a.find('slow')).toBeUndefined()
     expect(await outcomeOf(ref.ask('again'))).toMatchObject({ name: 'UnreachableError', outcome: 'not-sent' })
     expect(memberIds(a)).toEqual(ids(a, b))
@@ -101,10 +115,15 @@ describe('members', () => {
     const cable = await link(b, c)
     await c.spawn(untilStopped, 'slow', { public: true })
     await a.spawn(untilStopped, 'slow too', { public: true })
-    const asked = [outcomeOf((await a.resolve('slow')).ask('x')), outcomeOf((await c.resolve('slow too')).ask('x')), outcomeOf((await b.resolve('slow')).ask('x'))]
+    const asked = [
+      outcomeOf((await a.resolve('slow')).ask('x')),
+      outcomeOf((await c.resolve('slow too')).ask('x')),
+      outcomeOf((await b.resolve('slow')).ask('x')),
+    ]
     await turn()
     cable.cut()
-    for (const error of await Promise.all(asked)) expect(['UnreachableError', 'SessionResetError']).toContain((error as Error).name)
+    for (const error of await Promise.all(asked))
+      expect(['UnreachableError', 'SessionResetError']).toContain((error as Error).name)
   })
 
   test('a node that comes back is a member again, and the same actor answers', async () => {
@@ -191,7 +210,9 @@ describe('names', () => {
     const [a, b] = [await nodes.start(), await nodes.start()]
     await link(a, b)
     expect(await outcomeOf(a.resolve('never', { timeout: 1 }))).toBeInstanceOf(ActorNotFoundError)
-    expect(await outcomeOf(a.resolve('never', { signal: AbortSignal.abort(new RangeError('stop')) }))).toMatchObject({ message: 'stop' })
+    expect(await outcomeOf(a.resolve('never', { signal: AbortSignal.abort(new RangeError('stop')) }))).toMatchObject({
+      message: 'stop',
+    })
     const waiting = a.resolve('soon', { timeout: Infinity })
     await b.spawn(echo, 'soon', { public: true })
     expect(await (await waiting).ask(1)).toBe(1)
@@ -232,9 +253,27 @@ test('malformed news ends the link it came over, typed', async () => {
 test('a gap in a node’s news is closed by asking for all of it', async () => {
   const hub = await nodes.start()
   const leaf = await puppet(hub)
-  leaf.send({ kind: FRAME.cluster, payload: encodeUpdates([{ op: 'name', nodeId: leaf.nodeId, version: 7, name: 'late', actorId: newId() }]) })
+  leaf.send({
+    kind: FRAME.cluster,
+    payload: encodeUpdates([{ op: 'name', nodeId: leaf.nodeId, version: 7, name: 'late', actorId: newId() }]),
+  })
   await leaf.when((frame) => frame.kind === FRAME.cluster && Buffer.from(frame.payload).includes('want'))
   expect(await hub.find('late')).toBeUndefined()
-  leaf.send({ kind: FRAME.cluster, payload: encodeUpdates([{ op: 'node', nodeId: leaf.nodeId, version: 7, kind: 'leaf', addr: undefined, features: [], classes: [], links: [hub.nodeId], names: [['late', newId()]] }]) })
+  leaf.send({
+    kind: FRAME.cluster,
+    payload: encodeUpdates([
+      {
+        op: 'node',
+        nodeId: leaf.nodeId,
+        version: 7,
+        kind: 'leaf',
+        addr: undefined,
+        features: [],
+        classes: [],
+        links: [hub.nodeId],
+        names: [['late', newId()]],
+      },
+    ]),
+  })
   expect((await hub.resolve('late')).nodeId).toBe(leaf.nodeId)
 })

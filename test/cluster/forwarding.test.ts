@@ -1,16 +1,20 @@
-import { type ActorRef, type ActorSystem, isPulsingError, Message } from 'pulsing'
+import { type ActorRef, type ActorSystem, isPulsingError, type Message } from 'pulsing'
 import { afterEach, describe, expect, test } from 'vitest'
 import { encodeCbor } from '../../src/base/cbor.ts'
 import { newId } from '../../src/base/ids.ts'
 import { macrotask } from '../../src/base/macrotask.ts'
 import { encodeUpdates } from '../../src/cluster/update.ts'
 import { FLAG, FRAME, MAX_HOPS } from '../../src/wire/frame.ts'
-import { event, link, memberIds, Nodes, puppet, type Puppet } from './memory-nodes.ts'
+import { event, link, memberIds, Nodes, type Puppet, puppet } from './memory-nodes.ts'
 
 const nodes = new Nodes()
 afterEach(() => nodes.stop())
 
-const outcomeOf = (promise: Promise<unknown>): Promise<unknown> => promise.then((value) => value, (error: unknown) => error)
+const outcomeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    (value) => value,
+    (error: unknown) => error,
+  )
 const echo = { receive: (msg: Message) => (msg.msgType === '' ? msg.toObject() : msg) }
 
 /** Nodes in a row, each linked to the next. */
@@ -59,9 +63,28 @@ describe('forwarding', () => {
   test('payloads nobody on the way can decode arrive byte for byte', async () => {
     const { attacker, victim } = await between()
     const payload = Uint8Array.of(0xff, 0x5f, 0x00, 0xc1, 0xff)
-    attacker.send({ kind: FRAME.tell, hops: 4, to: victim.nodeId, from: attacker.nodeId, session: 1, seq: 1, actor: 'a', type: '\u0000', flags: 3, payload })
+    attacker.send({
+      kind: FRAME.tell,
+      hops: 4,
+      to: victim.nodeId,
+      from: attacker.nodeId,
+      session: 1,
+      seq: 1,
+      actor: 'a',
+      type: '\u0000',
+      flags: 3,
+      payload,
+    })
     const got = await victim.when(({ kind }) => kind === FRAME.tell)
-    expect(got).toMatchObject({ hops: 3, to: victim.nodeId, from: attacker.nodeId, session: 1, seq: 1, flags: 3, payload })
+    expect(got).toMatchObject({
+      hops: 3,
+      to: victim.nodeId,
+      from: attacker.nodeId,
+      session: 1,
+      seq: 1,
+      flags: 3,
+      payload,
+    })
   })
 
   test('a frame for nobody comes back as undeliverable, naming the node', async () => {
@@ -81,7 +104,9 @@ describe('forwarding', () => {
   test('a hop count that cannot be lowered in place never reaches another node', async () => {
     const { attacker, victim } = await between()
     const text = (value: string): number[] => [...encodeCbor(value)]
-    attacker.sendBytes(Uint8Array.from([0x87, 0x18, FRAME.stop, 0x18, 5, ...text(victim.nodeId), ...text(attacker.nodeId), 1, 1, 1]))
+    attacker.sendBytes(
+      Uint8Array.from([0x87, 0x18, FRAME.stop, 0x18, 5, ...text(victim.nodeId), ...text(attacker.nodeId), 1, 1, 1]),
+    )
     await attacker.over
     await fence(victim)
     expect(victim.isOver).toBe(false)
@@ -93,7 +118,14 @@ describe('who may speak for whom', () => {
     const { relay, attacker, victim } = await between()
     const seen: unknown[] = []
     const ref = await relay.spawn({ receive: (msg: Message) => void seen.push(msg.toObject()) })
-    const forged = { kind: FRAME.tell, session: 1, seq: 1, actor: ref.id, flags: FLAG.plain | 2, payload: encodeCbor('forged') }
+    const forged = {
+      kind: FRAME.tell,
+      session: 1,
+      seq: 1,
+      actor: ref.id,
+      flags: FLAG.plain | 2,
+      payload: encodeCbor('forged'),
+    }
     attacker.send({ ...forged, hops: 4, to: relay.nodeId, from: victim.nodeId })
     attacker.send({ ...forged, hops: 4, to: relay.nodeId, from: relay.nodeId })
     attacker.send({ ...forged, hops: 4, to: victim.nodeId, from: victim.nodeId })
@@ -108,8 +140,26 @@ describe('who may speak for whom', () => {
     const { relay, attacker, victim } = await between()
     const left = event(relay, 'memberLeft', ({ member }) => member.nodeId !== attacker.nodeId).then(() => 'left')
     for (const nodeId of [victim.nodeId, relay.nodeId]) {
-      attacker.send({ kind: FRAME.cluster, payload: encodeUpdates([{ op: 'node', nodeId, version: 1_000, kind: 'leaf', addr: undefined, features: [], classes: [], links: [], names: [['stolen', newId()]] }]) })
-      attacker.send({ kind: FRAME.cluster, payload: encodeUpdates([{ op: 'name', nodeId, version: 1, name: 'stolen', actorId: newId() }]) })
+      attacker.send({
+        kind: FRAME.cluster,
+        payload: encodeUpdates([
+          {
+            op: 'node',
+            nodeId,
+            version: 1_000,
+            kind: 'leaf',
+            addr: undefined,
+            features: [],
+            classes: [],
+            links: [],
+            names: [['stolen', newId()]],
+          },
+        ]),
+      })
+      attacker.send({
+        kind: FRAME.cluster,
+        payload: encodeUpdates([{ op: 'name', nodeId, version: 1, name: 'stolen', actorId: newId() }]),
+      })
     }
     await fence(attacker)
     expect(await relay.find('stolen')).toBeUndefined()
@@ -126,8 +176,18 @@ describe('who may speak for whom', () => {
 
   test('a leaf that says somebody is undeliverable does not end the sessions of others', async () => {
     const { relay, attacker, victim } = await between()
-    const ref = await relay.spawn({ receive: (_msg, ctx) => new Promise((resolve) => ctx.signal.addEventListener('abort', resolve)) })
-    victim.send({ kind: FRAME.ask, session: 1, seq: 1, id: 1, actor: ref.id, flags: FLAG.plain | 2, payload: encodeCbor('wait') })
+    const ref = await relay.spawn({
+      receive: (_msg, ctx) => new Promise((resolve) => ctx.signal.addEventListener('abort', () => resolve(undefined))),
+    })
+    victim.send({
+      kind: FRAME.ask,
+      session: 1,
+      seq: 1,
+      id: 1,
+      actor: ref.id,
+      flags: FLAG.plain | 2,
+      payload: encodeCbor('wait'),
+    })
     await fence(victim)
     attacker.send({ kind: FRAME.undeliverable, actor: victim.nodeId, reason: 'I say so' })
     await fence(attacker)
@@ -148,7 +208,15 @@ describe('who may speak for whom', () => {
     const frame = { hops: 4, to: far.nodeId, from: attacker.nodeId, session: 1, actor: ref.id }
     attacker.send({ ...frame, kind: FRAME.tell, seq: 1, flags: 3 })
     attacker.send({ ...frame, kind: FRAME.tell, seq: 2, stream: 1, window: 0 })
-    attacker.send({ ...frame, kind: FRAME.ask, session: 2, seq: 1, id: 1, flags: FLAG.plain | 2, payload: encodeCbor('still there?') })
+    attacker.send({
+      ...frame,
+      kind: FRAME.ask,
+      session: 2,
+      seq: 1,
+      id: 1,
+      flags: FLAG.plain | 2,
+      payload: encodeCbor('still there?'),
+    })
     await attacker.when(({ kind, id }) => kind === FRAME.reply && id === 1)
     expect(isCut).toBe(false)
   })

@@ -1,5 +1,13 @@
 /** Whole nodes inside one process, linked in memory, every batch in sight of the test; and a neighbour played by hand. */
-import { type ActorSystem, type Connection, createActorSystem, type Peer, type SystemEvents, SystemConfig, type Transport } from 'pulsing'
+import {
+  type ActorSystem,
+  type Connection,
+  createActorSystem,
+  type Peer,
+  SystemConfig,
+  type SystemEvents,
+  type Transport,
+} from 'pulsing'
 import { deferred } from '../../src/base/deferred.ts'
 import { newId } from '../../src/base/ids.ts'
 import { encodeUpdates } from '../../src/cluster/update.ts'
@@ -50,7 +58,10 @@ export interface Cable {
 export async function link(a: ActorSystem, b: ActorSystem): Promise<Cable> {
   const [near, far] = memoryPair()
   const passed: [Frame[], Frame[]] = [[], []]
-  const peers = await Promise.all([a.connect(new End(tapped(near, passed[0]))), b.connect(new End(tapped(far, passed[1])))])
+  const peers = await Promise.all([
+    a.connect(new End(tapped(near, passed[0]))),
+    b.connect(new End(tapped(far, passed[1]))),
+  ])
   return { peers, passed, cut: () => near.abort('cut') }
 }
 
@@ -102,7 +113,14 @@ export class Puppet {
         this.#over.resolve()
       },
     })
-    const payload = encodeHello({ nodeId: this.nodeId, kind, versions: [PROTOCOL_VERSION, PROTOCOL_VERSION], features: [], token: undefined })
+    const payload = encodeHello({
+      nodeId: this.nodeId,
+      kind,
+      versions: [PROTOCOL_VERSION, PROTOCOL_VERSION],
+      features: [],
+      token: undefined,
+      serial: 1,
+    })
     this.send({ kind: FRAME.hello, payload })
     this.send({ kind: FRAME.welcome })
   }
@@ -141,13 +159,27 @@ export async function puppet(system: ActorSystem, kind: 'relay' | 'leaf' = 'leaf
   await promise
   off()
   const { nodeId } = played
-  const record = { op: 'node', nodeId, version: 1, kind, addr: undefined, features: [], classes: [], links: [system.nodeId], names: [] } as const
+  const record = {
+    op: 'node',
+    nodeId,
+    version: 1,
+    kind,
+    addr: undefined,
+    features: [],
+    classes: [],
+    links: [system.nodeId],
+    names: [],
+  } as const
   played.send({ kind: FRAME.cluster, payload: encodeUpdates([record, { op: 'synced' }]) })
   return played
 }
 
 /** The next event of that name that is it. */
-export function event<K extends keyof SystemEvents>(system: ActorSystem, name: K, isIt: (event: SystemEvents[K]) => boolean = () => true): Promise<SystemEvents[K]> {
+export function event<K extends keyof SystemEvents>(
+  system: ActorSystem,
+  name: K,
+  isIt: (event: SystemEvents[K]) => boolean = () => true,
+): Promise<SystemEvents[K]> {
   return new Promise((resolve) => {
     const off = system.on(name, (happened) => {
       if (!isIt(happened)) return

@@ -14,7 +14,11 @@ describe('Names', () => {
   })
 
   test('random takes any, by the randomness given', () => {
-    for (const [value, expected] of [[0, 'a'], [0.34, 'b'], [0.99, 'c']] as const) {
+    for (const [value, expected] of [
+      [0, 'a'],
+      [0.34, 'b'],
+      [0.99, 'c'],
+    ] as const) {
       const names = fixed(value)
       for (const nodeId of ['a', 'b', 'c']) names.add('x', { nodeId, actorId: '1' })
       expect(names.pick('x', 'random', undefined, SELF)!.nodeId).toBe(expected)
@@ -65,24 +69,32 @@ describe('Names', () => {
   })
 
   test('whatever comes and goes, a pick is always a live instance, and there is one while any lives', () => {
-    const move = fc.record({ isAdd: fc.boolean(), nodeId: fc.constantFrom('a', 'b', 'c', SELF), policy: fc.constantFrom('round-robin', 'random', 'prefer-local') })
+    const move = fc.record({
+      isAdd: fc.boolean(),
+      nodeId: fc.constantFrom('a', 'b', 'c', SELF),
+      policy: fc.constantFrom('round-robin', 'random', 'prefer-local'),
+    })
     fc.assert(
-      fc.property(fc.array(move, { maxLength: 100 }), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (moves, random) => {
-        const names = fixed(random)
-        const live = new Map<string, string>()
-        for (const [i, { isAdd, nodeId, policy }] of moves.entries()) {
-          if (isAdd) {
-            live.set(nodeId, `${i}`)
-            names.add('x', { nodeId, actorId: `${i}` })
-          } else {
-            live.delete(nodeId)
-            names.remove('x', nodeId)
+      fc.property(
+        fc.array(move, { maxLength: 100 }),
+        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+        (moves, random) => {
+          const names = fixed(random)
+          const live = new Map<string, string>()
+          for (const [i, { isAdd, nodeId, policy }] of moves.entries()) {
+            if (isAdd) {
+              live.set(nodeId, `${i}`)
+              names.add('x', { nodeId, actorId: `${i}` })
+            } else {
+              live.delete(nodeId)
+              names.remove('x', nodeId)
+            }
+            const pick = names.pick('x', policy as 'random', undefined, SELF)
+            if (live.size === 0) expect(pick).toBeUndefined()
+            else expect(live.get(pick!.nodeId)).toBe(pick!.actorId)
           }
-          const pick = names.pick('x', policy as 'random', undefined, SELF)
-          if (live.size === 0) expect(pick).toBeUndefined()
-          else expect(live.get(pick!.nodeId)).toBe(pick!.actorId)
-        }
-      }),
+        },
+      ),
     )
   })
 })

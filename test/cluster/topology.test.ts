@@ -35,13 +35,28 @@ class World {
     this.#up.add([a, b].sort().join())
     this.#queues.set(`${a}>${b}`, [])
     this.#queues.set(`${b}>${a}`, [])
-    for (const [own, other] of [[a, b], [b, a]] as const) {
+    for (const [own, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
       const { topology } = this.nodes.get(own)!
-      if (!topology.record(other)) topology.applySnapshot({ op: 'node', nodeId: other, version: 0, kind: 'relay', addr: undefined, features: [], classes: [], links: [], names: [] })
+      if (!topology.record(other))
+        topology.applySnapshot({
+          op: 'node',
+          nodeId: other,
+          version: 0,
+          kind: 'relay',
+          addr: undefined,
+          features: [],
+          classes: [],
+          links: [],
+          names: [],
+        })
       const change = topology.changeSelf({ op: 'link', other, isUp: true })
       this.#tell(own, change, other)
       topology.recompute()
-      for (const record of topology.members()) if (record.version > 0) this.#queues.get(`${own}>${other}`)!.push(topology.snapshot(record))
+      for (const record of topology.members())
+        if (record.version > 0) this.#queues.get(`${own}>${other}`)!.push(topology.snapshot(record))
     }
   }
 
@@ -50,7 +65,10 @@ class World {
     this.#up.delete([a, b].sort().join())
     this.#queues.delete(`${a}>${b}`)
     this.#queues.delete(`${b}>${a}`)
-    for (const [own, other] of [[a, b], [b, a]] as const) {
+    for (const [own, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
       const { topology } = this.nodes.get(own)!
       this.#tell(own, topology.changeSelf({ op: 'link', other, isUp: false }), other)
       topology.recompute()
@@ -103,26 +121,31 @@ const move = fc.oneof(
 describe('Topology', () => {
   test('whatever links come and go, and in whatever order the news arrives, all agree on who is reachable', () => {
     fc.assert(
-      fc.property(fc.array(move, { maxLength: 150 }), fc.array(fc.nat(), { minLength: 1, maxLength: 20 }), (moves, choices) => {
-        const world = new World(COUNT)
-        for (const item of moves) {
-          if (item.do === 'up') world.linkUp(item.a, item.b)
-          else if (item.do === 'down') world.linkDown(item.a, item.b)
-          else world.step(item.choice)
-        }
-        for (let i = 0; world.step(choices[i % choices.length]! + i); i++) if (i > 100_000) throw new RangeError('the news never ends')
-        for (const [id, { topology }] of world.nodes) {
-          const members = [...topology.members()].map(({ nodeId }) => nodeId)
-          expect(new Set(members)).toEqual(world.reachable(id))
-          expect(members[0]).toBe(id)
-          expect(members.length).toBe(new Set(members).size)
-          for (const other of members.slice(1)) {
-            const hop = topology.nextHop(other)!
-            expect(world.isUp(id, hop)).toBe(true)
-            expect(walk(world, id, other).length).toBeLessThanOrEqual(COUNT)
+      fc.property(
+        fc.array(move, { maxLength: 150 }),
+        fc.array(fc.nat(), { minLength: 1, maxLength: 20 }),
+        (moves, choices) => {
+          const world = new World(COUNT)
+          for (const item of moves) {
+            if (item.do === 'up') world.linkUp(item.a, item.b)
+            else if (item.do === 'down') world.linkDown(item.a, item.b)
+            else world.step(item.choice)
           }
-        }
-      }),
+          for (let i = 0; world.step(choices[i % choices.length]! + i); i++)
+            if (i > 100_000) throw new RangeError('the news never ends')
+          for (const [id, { topology }] of world.nodes) {
+            const members = [...topology.members()].map(({ nodeId }) => nodeId)
+            expect(new Set(members)).toEqual(world.reachable(id))
+            expect(members[0]).toBe(id)
+            expect(members.length).toBe(new Set(members).size)
+            for (const other of members.slice(1)) {
+              const hop = topology.nextHop(other)!
+              expect(world.isUp(id, hop)).toBe(true)
+              expect(walk(world, id, other).length).toBeLessThanOrEqual(COUNT)
+            }
+          }
+        },
+      ),
       { numRuns: 300 },
     )
   })
@@ -147,7 +170,17 @@ describe('Topology', () => {
 
   test('an edge counts only when both ends claim it', () => {
     const topology = new Topology({ nodeId: 'me', kind: 'relay', addr: undefined, features: [], classes: [] })
-    const record = (nodeId: string, links: string[]): NodeSnapshot => ({ op: 'node', nodeId, version: 1, kind: 'relay', addr: undefined, features: [], classes: [], links, names: [] })
+    const record = (nodeId: string, links: string[]): NodeSnapshot => ({
+      op: 'node',
+      nodeId,
+      version: 1,
+      kind: 'relay',
+      addr: undefined,
+      features: [],
+      classes: [],
+      links,
+      names: [],
+    })
     topology.changeSelf({ op: 'link', other: 'a', isUp: true })
     topology.applySnapshot(record('a', ['me', 'victim']))
     topology.applySnapshot(record('victim', []))
@@ -157,10 +190,33 @@ describe('Topology', () => {
 
   test('changes count one after the other; one too many is a gap that only a whole record closes', () => {
     const topology = new Topology({ nodeId: 'me', kind: 'relay', addr: undefined, features: [], classes: [] })
-    const change = (version: number): NodeChange => ({ op: 'name', nodeId: 'a', version, name: `v${version}`, actorId: 'id' })
+    const change = (version: number): NodeChange => ({
+      op: 'name',
+      nodeId: 'a',
+      version,
+      name: `v${version}`,
+      actorId: 'id',
+    })
     expect(topology.applyChange(change(2))).toBe('gap')
-    topology.applySnapshot({ op: 'node', nodeId: 'a', version: 1, kind: 'leaf', addr: undefined, features: [], classes: [], links: [], names: [] })
-    expect([3, 2, 2, 1, 3, 5].map((version) => topology.applyChange(change(version)))).toEqual(['gap', 'news', 'known', 'known', 'news', 'gap'])
+    topology.applySnapshot({
+      op: 'node',
+      nodeId: 'a',
+      version: 1,
+      kind: 'leaf',
+      addr: undefined,
+      features: [],
+      classes: [],
+      links: [],
+      names: [],
+    })
+    expect([3, 2, 2, 1, 3, 5].map((version) => topology.applyChange(change(version)))).toEqual([
+      'gap',
+      'news',
+      'known',
+      'known',
+      'news',
+      'gap',
+    ])
     expect([...topology.record('a')!.names.keys()]).toEqual(['v2', 'v3'])
   })
 
@@ -168,7 +224,17 @@ describe('Topology', () => {
     const topology = new Topology({ nodeId: 'me', kind: 'relay', addr: undefined, features: [], classes: [] })
     let kept = 0
     for (let i = 0; i < 5_000; i++) {
-      topology.applySnapshot({ op: 'node', nodeId: `stranger${i}`, version: 1, kind: 'leaf', addr: undefined, features: [], classes: [], links: [], names: [] })
+      topology.applySnapshot({
+        op: 'node',
+        nodeId: `stranger${i}`,
+        version: 1,
+        kind: 'leaf',
+        addr: undefined,
+        features: [],
+        classes: [],
+        links: [],
+        names: [],
+      })
       topology.recompute()
     }
     for (let i = 0; i < 5_000; i++) if (topology.record(`stranger${i}`)) kept++
@@ -177,7 +243,17 @@ describe('Topology', () => {
 
   test('joined and left are told once each', () => {
     const topology = new Topology({ nodeId: 'me', kind: 'leaf', addr: undefined, features: [], classes: [] })
-    topology.applySnapshot({ op: 'node', nodeId: 'a', version: 1, kind: 'relay', addr: 'ws://a:1', features: [], classes: [], links: ['me'], names: [] })
+    topology.applySnapshot({
+      op: 'node',
+      nodeId: 'a',
+      version: 1,
+      kind: 'relay',
+      addr: 'ws://a:1',
+      features: [],
+      classes: [],
+      links: ['me'],
+      names: [],
+    })
     topology.changeSelf({ op: 'link', other: 'a', isUp: true })
     expect(topology.recompute()).toMatchObject({ joined: [{ nodeId: 'a', addr: 'ws://a:1' }], left: [] })
     expect(topology.recompute()).toEqual({ joined: [], left: [] })

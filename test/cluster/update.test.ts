@@ -23,7 +23,13 @@ const update: fc.Arbitrary<Update> = fc.oneof(
     names: fc.array(fc.tuple(name, id), { maxLength: 4 }),
   }),
   fc.record({ op: fc.constant('link' as const), nodeId: id, version, other: id, isUp: fc.boolean() }),
-  fc.record({ op: fc.constant('name' as const), nodeId: id, version, name, actorId: fc.option(id, { nil: undefined }) }),
+  fc.record({
+    op: fc.constant('name' as const),
+    nodeId: id,
+    version,
+    name,
+    actorId: fc.option(id, { nil: undefined }),
+  }),
   fc.record({ op: fc.constant('want' as const), nodeId: id }),
   fc.constant({ op: 'synced' as const }),
 )
@@ -72,7 +78,12 @@ describe('cluster updates', () => {
   })
 
   test('fields of a later version are ignored', () => {
-    expect(decode([['want', A, 'later', 7], ['synced', 1]])).toEqual([{ op: 'want', nodeId: A }, { op: 'synced' }])
+    expect(
+      decode([
+        ['want', A, 'later', 7],
+        ['synced', 1],
+      ]),
+    ).toEqual([{ op: 'want', nodeId: A }, { op: 'synced' }])
   })
 
   test('random bytes are updates or a ProtocolError', () => {
@@ -90,15 +101,19 @@ describe('cluster updates', () => {
 
   test('real updates with bytes changed are updates or a ProtocolError', () => {
     fc.assert(
-      fc.property(fc.array(update, { minLength: 1, maxLength: 4 }), fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 5 }), (updates, changes) => {
-        const bytes = encodeUpdates(updates)
-        for (const [at, byte] of changes) bytes[at % bytes.byteLength] = byte
-        try {
-          decodeUpdates(bytes)
-        } catch (error) {
-          expect(error).toBeInstanceOf(ProtocolError)
-        }
-      }),
+      fc.property(
+        fc.array(update, { minLength: 1, maxLength: 4 }),
+        fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 5 }),
+        (updates, changes) => {
+          const bytes = encodeUpdates(updates)
+          for (const [at, byte] of changes) bytes[at % bytes.byteLength] = byte
+          try {
+            decodeUpdates(bytes)
+          } catch (error) {
+            expect(error).toBeInstanceOf(ProtocolError)
+          }
+        },
+      ),
       { numRuns: 2_000 },
     )
   })

@@ -57,7 +57,9 @@ describe('the handshake', () => {
     raw.send(hello({ versions: [PROTOCOL_VERSION + 1, PROTOCOL_VERSION + 3] }))
     const error = await end.whenOver
     expect(error).toBeInstanceOf(ProtocolError)
-    expect(error!.message).toBe(`expected protocol version ${PROTOCOL_VERSION}, got ${PROTOCOL_VERSION + 1} to ${PROTOCOL_VERSION + 3}`)
+    expect(error!.message).toBe(
+      `expected protocol version ${PROTOCOL_VERSION}, got ${PROTOCOL_VERSION + 1} to ${PROTOCOL_VERSION + 3}`,
+    )
     await raw.whenOver
     expect(raw.frames.all.at(-1)).toMatchObject({ kind: FRAME.goaway, id: GOAWAY.unsupported, reason: error!.message })
   })
@@ -73,7 +75,10 @@ describe('the handshake', () => {
     const { end, raw } = linkToRaw()
     raw.send(batch({ kind: FRAME.goaway, id: GOAWAY.unsupported, reason: 'expected version 9' }))
     raw.close()
-    expect(await end.whenOver).toMatchObject({ name: 'ProtocolError', message: expect.stringContaining('expected version 9') as string })
+    expect(await end.whenOver).toMatchObject({
+      name: 'ProtocolError',
+      message: expect.stringContaining('expected version 9') as string,
+    })
   })
 
   test('a connection that closes during the handshake is an UnreachableError, not sent', async () => {
@@ -96,7 +101,10 @@ describe('what is no hello', () => {
     ['text in bytes', new TextEncoder().encode('GET / HTTP/1.1\r\n\r\n')],
     ['half a hello', hello().subarray(0, 40)],
     ['two hellos', Uint8Array.from([...hello(), ...hello()])],
-    ['a hello of more than 4096 bytes', batch({ kind: FRAME.hello, payload: helloPayload({ token: 'x'.repeat(4096) }) })],
+    [
+      'a hello of more than 4096 bytes',
+      batch({ kind: FRAME.hello, payload: helloPayload({ token: 'x'.repeat(4096) }) }),
+    ],
     ['5 MB', batch({ kind: FRAME.hello, payload: huge })],
     ['5 MB of zeros', huge],
     ['a hello that is no CBOR', batch({ kind: FRAME.hello, payload: Uint8Array.of(0x5f) })],
@@ -166,7 +174,12 @@ describe('admission', () => {
     ['false', () => false],
     ['a promise of false', () => Promise.resolve(false)],
     ['something truthy', () => 'yes' as unknown as boolean],
-    ['a throw', () => { throw new RangeError('no database') }],
+    [
+      'a throw',
+      () => {
+        throw new RangeError('no database')
+      },
+    ],
     ['a rejection', () => Promise.reject(new RangeError('no database'))],
   ])('verify that answers with %s refuses with an AuthError', async (_what, verify) => {
     const { a, b } = linkPair({ a: { token: 't', verify: () => true }, b: { verify } })
@@ -176,7 +189,10 @@ describe('admission', () => {
 
   test('a refusal that arrives while our own verify is pending is an AuthError all the same', async () => {
     let admit: (isIn: boolean) => void = () => undefined
-    const { a } = linkPair({ a: { token: 'wrong', verify: () => new Promise((resolve) => (admit = resolve)) }, b: { token: 'right', verify: () => false } })
+    const { a } = linkPair({
+      a: { token: 'wrong', verify: () => new Promise((resolve) => (admit = resolve)) },
+      b: { token: 'right', verify: () => false },
+    })
     expect(await a.whenOver).toBeInstanceOf(AuthError)
     admit(true)
     await turn()

@@ -22,7 +22,7 @@ describe('Heartbeat', () => {
     watch(heartbeat, CHECK_EVERY_MS, GONE_AFTER_MS - CHECK_EVERY_MS)
     heartbeat.heard(GONE_AFTER_MS - 1)
     const { probe, gone } = watch(heartbeat, GONE_AFTER_MS, GONE_AFTER_MS - 1 + GONE_AFTER_MS)
-    expect(probe.length).toBe(1)
+    expect(probe).toHaveLength(1)
     expect(gone).toEqual([])
   })
 
@@ -40,7 +40,10 @@ describe('Heartbeat', () => {
   })
 
   test('a neighbour that answers every probe within 10 s is never gone', () => {
-    const step = fc.record({ lateMs: fc.integer({ min: 0, max: 100_000 }), answerMs: fc.integer({ min: 0, max: 10_000 }) })
+    const step = fc.record({
+      lateMs: fc.integer({ min: 0, max: 100_000 }),
+      answerMs: fc.integer({ min: 0, max: 10_000 }),
+    })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const heartbeat = new Heartbeat(0)
@@ -67,16 +70,19 @@ describe('Heartbeat', () => {
 describe('Backoff', () => {
   test('every wait is between a quarter and all of a ceiling that doubles from 100 ms to 10 s', () => {
     fc.assert(
-      fc.property(fc.array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), { minLength: 1, maxLength: 30 }), (numbers) => {
-        let at = 0
-        const backoff = new Backoff({ float: () => numbers[at++]! })
-        for (let attempt = 0; attempt < numbers.length; attempt++) {
-          const ceiling = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** attempt)
-          const wait = backoff.next()
-          expect(wait).toBeGreaterThanOrEqual(ceiling / 4)
-          expect(wait).toBeLessThanOrEqual(ceiling)
-        }
-      }),
+      fc.property(
+        fc.array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), { minLength: 1, maxLength: 30 }),
+        (numbers) => {
+          let at = 0
+          const backoff = new Backoff({ float: () => numbers[at++]! })
+          for (let attempt = 0; attempt < numbers.length; attempt++) {
+            const ceiling = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** attempt)
+            const wait = backoff.next()
+            expect(wait).toBeGreaterThanOrEqual(ceiling / 4)
+            expect(wait).toBeLessThanOrEqual(ceiling)
+          }
+        },
+      ),
     )
   })
 

@@ -50,11 +50,21 @@ export class LinkEnd implements LinkHandler {
   /** Settles with the error of the end, clean or not, open or not. */
   readonly whenOver: Promise<PulsingError | undefined> = this.#over.promise
 
-  constructor(connection: Connection, clock: Clock, options: { isDialer?: boolean; auth?: Auth | undefined; kind?: 'relay' | 'leaf' } = {}) {
+  constructor(
+    connection: Connection,
+    clock: Clock,
+    options: { isDialer?: boolean; auth?: Auth | undefined; kind?: 'relay' | 'leaf' } = {},
+  ) {
     const { isDialer = false, auth, kind = 'leaf' } = options
     this.nodeId = newId()
     this.whenOpen.catch(() => undefined)
-    this.link = new Link(connection, this, { transport: 'memory', isDialer, auth, clock, hello: { nodeId: this.nodeId, kind, features: ['f1'] } })
+    this.link = new Link(connection, this, {
+      transport: 'memory',
+      isDialer,
+      auth,
+      clock,
+      hello: { nodeId: this.nodeId, kind, features: ['f1'], serial: 1 },
+    })
   }
 
   opened(link: Link): void {
@@ -138,7 +148,15 @@ export function batch(...frames: readonly (Partial<Frame> & { readonly kind: num
 }
 
 export function helloPayload(changes: Partial<Hello> = {}): Uint8Array {
-  return encodeHello({ nodeId: newId(), kind: 'leaf', versions: [PROTOCOL_VERSION, PROTOCOL_VERSION], features: [], token: undefined, ...changes })
+  return encodeHello({
+    nodeId: newId(),
+    kind: 'leaf',
+    versions: [PROTOCOL_VERSION, PROTOCOL_VERSION],
+    features: [],
+    token: undefined,
+    serial: 1,
+    ...changes,
+  })
 }
 
 /** The batch a well-behaved neighbour begins with. */
@@ -170,4 +188,5 @@ export async function openToRaw(): Promise<{ clock: ManualClock; end: LinkEnd; r
   return ends
 }
 
-export const tell = (type: string, bytes = 0): Frame => Object.assign(new Frame(), { kind: FRAME.tell, actor: 'x', type, payload: new Uint8Array(bytes) })
+export const tell = (type: string, bytes = 0): Frame =>
+  Object.assign(new Frame(), { kind: FRAME.tell, actor: 'x', type, payload: new Uint8Array(bytes) })

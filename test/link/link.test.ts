@@ -19,7 +19,9 @@ describe('frames over a link', () => {
     const { end, raw } = await openToRaw()
     const before = raw.batches.all.length
     end.link.send(tell('1'))
-    void Promise.resolve().then(() => end.link.send(tell('2'))).then(() => end.link.send(tell('3')))
+    void Promise.resolve()
+      .then(() => end.link.send(tell('2')))
+      .then(() => end.link.send(tell('3')))
     end.link.send(tell('4'))
     await turn()
     expect(raw.batches.all.length - before).toBe(1)
@@ -114,7 +116,10 @@ describe('bad input on an open link', () => {
     }
     a.link.send(tell('1'))
     expect(await b.whenOver).toMatchObject({ name: 'ProtocolError' })
-    expect(await a.whenOver).toMatchObject({ name: 'ProtocolError', message: expect.stringContaining('something else') as string })
+    expect(await a.whenOver).toMatchObject({
+      name: 'ProtocolError',
+      message: expect.stringContaining('something else') as string,
+    })
   })
 })
 
@@ -163,7 +168,10 @@ describe('the end of a link', () => {
     a.link.close()
     a.link.abort('again')
     await turn()
-    expect([a.events, b.events]).toEqual([['opened', 'closed'], ['opened', 'closed']])
+    expect([a.events, b.events]).toEqual([
+      ['opened', 'closed'],
+      ['opened', 'closed'],
+    ])
     expect(b.frames.all).toEqual([])
   })
 })

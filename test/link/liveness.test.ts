@@ -1,6 +1,7 @@
 import { OverloadedError, UnreachableError } from 'pulsing'
 import { describe, expect, test } from 'vitest'
 import type { Clock, Timer } from '../../src/base/clock.ts'
+import { macrotask } from '../../src/base/macrotask.ts'
 import { CHECK_EVERY_MS, GONE_AFTER_MS, PROBE_AFTER_MS } from '../../src/link/heartbeat.ts'
 import { MAX_BLOCKED_BYTES } from '../../src/link/link.ts'
 import { ManualClock } from '../../src/testkit/manual-clock.ts'
@@ -95,7 +96,10 @@ describe('the heartbeat of a link', () => {
     await pass(clock, GONE_AFTER_MS - PROBE_AFTER_MS - CHECK_EVERY_MS)
     expect(end.link.isOpen).toBe(true)
     await pass(clock, CHECK_EVERY_MS)
-    expect(await end.whenOver).toMatchObject({ name: 'UnreachableError', message: expect.stringContaining('silence') as string })
+    expect(await end.whenOver).toMatchObject({
+      name: 'UnreachableError',
+      message: expect.stringContaining('silence') as string,
+    })
     expect(countPings(raw)).toBe(1)
   })
 
@@ -161,6 +165,9 @@ class SleepyClock implements Clock {
     const key = {}
     this.#timers.set(key, { at: this.#now + delayMs, callback })
     return { cancel: () => void this.#timers.delete(key), hold: () => undefined }
+  }
+  afterTurn(callback: () => void): void {
+    macrotask(callback)
   }
   sleep(ms: number): void {
     this.#now += ms

@@ -77,19 +77,26 @@ test('options names the actor, and a duplicate is refused', async () => {
   const system = await startSystem()
   const named = await Counter.options({ name: 'global', public: true }).local(system, 10)
   expect(named.ref.name).toBe('global')
-  await expect(Counter.options({ name: 'global' }).local(system)).rejects.toMatchObject({ code: 'actor_already_exists' })
+  await expect(Counter.options({ name: 'global' }).local(system)).rejects.toMatchObject({
+    code: 'actor_already_exists',
+  })
 })
 
 test('options pass mailbox options on', async () => {
   const system = await startSystem()
-  await expect(Counter.options({ mailbox: { capacity: 1 } }).local(system)).rejects.toMatchObject({ code: 'invalid_config' })
+  await expect(Counter.options({ mailbox: { capacity: 1 } }).local(system)).rejects.toMatchObject({
+    code: 'invalid_config',
+  })
 })
 
 test('options({ node }) with this node’s id creates here, with a node that is no member it rejects', async () => {
   const system = await startSystem()
   expect(await (await Counter.options({ node: system.nodeId }).local(system, 3)).get()).toBe(3)
   expect(await (await Counter.options({ node: system.nodeId }).remote(system, 4)).get()).toBe(4)
-  await expect(Counter.options({ node: 'nobody' }).remote(system)).rejects.toMatchObject({ code: 'unreachable', outcome: 'not-sent' })
+  await expect(Counter.options({ node: 'nobody' }).remote(system)).rejects.toMatchObject({
+    code: 'unreachable',
+    outcome: 'not-sent',
+  })
 })
 
 test('remote, alone, creates the actor here and emits a warning', async () => {
@@ -103,8 +110,20 @@ test('remote, alone, creates the actor here and emits a warning', async () => {
 })
 
 test('remote, alone, creates the class it was called on, also when another of that name was registered later', async () => {
-  const First = asActor(class Same { who(): string { return 'first' } })
-  asActor(class Same { who(): string { return 'second' } })
+  const First = asActor(
+    class Same {
+      who(): string {
+        return 'first'
+      }
+    },
+  )
+  asActor(
+    class Same {
+      who(): string {
+        return 'second'
+      }
+    },
+  )
   const system = await startSystem()
   expect(await (await First.remote(system)).who()).toBe('first')
 })
@@ -118,7 +137,10 @@ test('resolve finds an actor of the class by name', async () => {
 
 test('resolve of a name nobody has rejects with ActorNotFoundError when the time is up', async () => {
   const system = await startSystem()
-  await expect(Counter.resolve(system, 'nobody', { timeout: 0 })).rejects.toMatchObject({ name: 'ActorNotFoundError', code: 'actor_not_found' })
+  await expect(Counter.resolve(system, 'nobody', { timeout: 0 })).rejects.toMatchObject({
+    name: 'ActorNotFoundError',
+    code: 'actor_not_found',
+  })
 })
 
 test('statics are inherited: a subclass creates itself', async () => {
@@ -167,7 +189,13 @@ test('contextOf(this) is the context of the call; outside of an actor it throws'
 
 test('contextOf(this) in onStart is there already', async () => {
   const names: (string | undefined)[] = []
-  const Early = asActor(class Early { onStart(): void { names.push(contextOf(this).self.name) } })
+  const Early = asActor(
+    class Early {
+      onStart(): void {
+        names.push(contextOf(this).self.name)
+      }
+    },
+  )
   await Early.options({ name: 'early' }).local(await startSystem())
   expect(names).toEqual(['early'])
 })
@@ -239,7 +267,12 @@ test.each([undefined, null, 5, 'Counter', () => undefined])('asActor of %s is re
 })
 
 test('a class without a name is an actor on its own node; remote asks for a type', async () => {
-  const make = () => class { ok(): string { return 'ok' } }
+  const make = () =>
+    class {
+      ok(): string {
+        return 'ok'
+      }
+    }
   const Anonymous = asActor(make())
   const system = await startSystem()
   expect(await (await Anonymous.local(system)).ok()).toBe('ok')

@@ -55,6 +55,7 @@ export const Counter = asActor(
     metadata(): Record<string, string> {
       return { colour: 'blue' }
     }
+    // biome-ignore lint/suspicious/noThenProperty: a proxy has to hide it
     then(): string {
       return 'not a promise'
     }

@@ -40,12 +40,33 @@ test('methods of the class and of its ancestors are found', () => {
   expect(findMethod(Derived.prototype, 'base')).toBe(Base.prototype.base)
 })
 
-test.each(['constructor', 'onStart', 'onStop', 'metadata', 'then', 'toJSON', '_private', '__proto__', '#secret', 'field', 'fixed', 'shadowedByGetter', 'shadowed', 'data', 'toString', 'hasOwnProperty', 'valueOf', '', 'nope'])('%j is found nowhere', (name) => {
+test.each([
+  'constructor',
+  'onStart',
+  'onStop',
+  'metadata',
+  'then',
+  'toJSON',
+  '_private',
+  '__proto__',
+  '#secret',
+  'field',
+  'fixed',
+  'shadowedByGetter',
+  'shadowed',
+  'data',
+  'toString',
+  'hasOwnProperty',
+  'valueOf',
+  '',
+  'nope',
+])('%j is found nowhere', (name) => {
   expect(findMethod(Derived.prototype, name)).toBe(undefined)
 })
 
 test('a hidden name stays hidden when a class defines it', () => {
   class Odd {
+    // biome-ignore lint/suspicious/noThenProperty: a proxy has to hide it
     then(): void {}
     toJSON(): void {}
     metadata(): void {}
@@ -73,10 +94,19 @@ test('a prototype chain that never meets Object.prototype ends all the same', ()
 
 test('no string finds anything that is not a method below Object.prototype', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.constantFrom(...Object.getOwnPropertyNames(Object.prototype), ...Object.getOwnPropertyNames(Function.prototype))), (name) => {
-      if (['own', 'base', 'reveal'].includes(name)) return
-      expect(findMethod(Derived.prototype, name)).toBe(undefined)
-    }),
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.constantFrom(
+          ...Object.getOwnPropertyNames(Object.prototype),
+          ...Object.getOwnPropertyNames(Function.prototype),
+        ),
+      ),
+      (name) => {
+        if (['own', 'base', 'reveal'].includes(name)) return
+        expect(findMethod(Derived.prototype, name)).toBe(undefined)
+      },
+    ),
   )
 })
 

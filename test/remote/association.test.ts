@@ -18,7 +18,11 @@ describe('asks and tells between two nodes', () => {
     expect([reply.msgType, reply.toJson()]).toEqual(['pong', 1])
     await ref.tell(Message.single('raw', Uint8Array.of(1, 2)))
     await until(() => seen.length === 3)
-    expect(seen).toEqual([['', { n: 1 }], ['ping', [1]], ['raw', Uint8Array.of(1, 2)]])
+    expect(seen).toEqual([
+      ['', { n: 1 }],
+      ['ping', [1]],
+      ['raw', Uint8Array.of(1, 2)],
+    ])
   })
 
   test('an answer of nothing is undefined to a plain caller and an empty message to a Message', async () => {
@@ -79,7 +83,9 @@ describe('asks and tells between two nodes', () => {
   test('an ask whose signal is aborted already sends nothing', async () => {
     const { a, b } = new Lab()
     const ref = await b.host(() => 1)
-    expect(await outcomeOf(ref.ask('x', { signal: AbortSignal.abort(new RangeError('before')) }))).toMatchObject({ message: 'before' })
+    expect(await outcomeOf(ref.ask('x', { signal: AbortSignal.abort(new RangeError('before')) }))).toMatchObject({
+      message: 'before',
+    })
     expect(a.sent).toEqual([])
   })
 
@@ -101,11 +107,14 @@ describe('asks and tells between two nodes', () => {
     expect(lab.isClean).toBe(true)
   })
 
-  test.each([Infinity, Number.MAX_VALUE, Number.MAX_SAFE_INTEGER, 2 ** 40, 0.001])('a timeout of %d is a timeout the wire can carry', async (timeout) => {
-    const { b } = new Lab()
-    const ref = await b.host((msg) => msg.toObject())
-    expect(await ref.ask('x', { timeout })).toBe('x')
-  })
+  test.each([Infinity, Number.MAX_VALUE, Number.MAX_SAFE_INTEGER, 2 ** 40, 0.001])(
+    'a timeout of %d is a timeout the wire can carry',
+    async (timeout) => {
+      const { b } = new Lab()
+      const ref = await b.host((msg) => msg.toObject())
+      expect(await ref.ask('x', { timeout })).toBe('x')
+    },
+  )
 
   test('the handler’s deadline is that of the caller', async () => {
     const lab = new Lab()
@@ -117,8 +126,17 @@ describe('asks and tells between two nodes', () => {
   test('values that cannot travel reject the ask and send nothing; the next ask is fine', async () => {
     const lab = new Lab({ maxMessageBytes: 1000 })
     const ref = await lab.b.host((msg) => msg.toObject())
-    for (const value of [Symbol('s'), { deep: [Promise.resolve()] }, new Uint8Array(1001), 'x'.repeat(1001), Message.single('t'.repeat(20_000_000), new Uint8Array(0))]) {
-      expect(await outcomeOf(ref.ask(value))).toMatchObject({ name: 'NotSerialisableError', message: expect.stringMatching(/expected .* got/) as string })
+    for (const value of [
+      Symbol('s'),
+      { deep: [Promise.resolve()] },
+      new Uint8Array(1001),
+      'x'.repeat(1001),
+      Message.single('t'.repeat(20_000_000), new Uint8Array(0)),
+    ]) {
+      expect(await outcomeOf(ref.ask(value))).toMatchObject({
+        name: 'NotSerialisableError',
+        message: expect.stringMatching(/expected .* got/) as string,
+      })
       expect(await outcomeOf(ref.tell(value))).toMatchObject({ name: 'NotSerialisableError' })
     }
     expect(lab.a.sent).toEqual([])
@@ -135,7 +153,10 @@ describe('asks and tells between two nodes', () => {
 
   test.each([
     ['an object without prototype', () => Object.create(null) as unknown],
-    ['a number CBOR cannot hold, as details', () => Object.assign(new RangeError('x'), { cause: Object.create(null) as unknown })],
+    [
+      'a number CBOR cannot hold, as details',
+      () => Object.assign(new RangeError('x'), { cause: Object.create(null) as unknown }),
+    ],
   ])('a handler that throws %s still answers', async (_what, thrown) => {
     const { b } = new Lab()
     const ref = await b.host(() => {
@@ -147,14 +168,23 @@ describe('asks and tells between two nodes', () => {
 
 describe('late answers', () => {
   test.each([
-    ['a stream message', (): { result: unknown; gone: Promise<void> } => {
-      const [message, writer] = StreamMessage.create('s', 1)
-      return { result: message, gone: new Promise((resolve) => writer.signal.addEventListener('abort', () => resolve())) }
-    }],
-    ['a web stream', (): { result: unknown; gone: Promise<void> } => {
-      const gone = deferred<void>()
-      return { result: new ReadableStream({ cancel: () => gone.resolve() }), gone: gone.promise }
-    }],
+    [
+      'a stream message',
+      (): { result: unknown; gone: Promise<void> } => {
+        const [message, writer] = StreamMessage.create('s', 1)
+        return {
+          result: message,
+          gone: new Promise((resolve) => writer.signal.addEventListener('abort', () => resolve())),
+        }
+      },
+    ],
+    [
+      'a web stream',
+      (): { result: unknown; gone: Promise<void> } => {
+        const gone = deferred<void>()
+        return { result: new ReadableStream({ cancel: () => gone.resolve() }), gone: gone.promise }
+      },
+    ],
   ])('%s nobody waits for any more is cancelled at its producer', async (_what, produce) => {
     const lab = new Lab()
     const { result, gone } = produce()

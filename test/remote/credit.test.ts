@@ -28,30 +28,33 @@ function highWater(producer: LabNode, lab: Lab): { items: number; bytes: number 
 }
 
 describe('credit', () => {
-  test.each([1, 2, 7, 32, 100])('a producer is never more than its window of %i items ahead, and gets them all across', async (window) => {
-    const lab = new Lab()
-    const high = highWater(lab.b, lab)
-    const { ref, writer } = await streaming(lab, window)
-    const reader = ref.askStream(Message.empty())
-    let written = 0
-    let read = 0
-    let ahead = 0
-    void (async () => {
-      for (let i = 0; i < 300; i++) {
-        await writer.write(i)
-        ahead = Math.max(ahead, ++written - read)
+  test.each([1, 2, 7, 32, 100])(
+    'a producer is never more than its window of %i items ahead, and gets them all across',
+    async (window) => {
+      const lab = new Lab()
+      const high = highWater(lab.b, lab)
+      const { ref, writer } = await streaming(lab, window)
+      const reader = ref.askStream(Message.empty())
+      let written = 0
+      let read = 0
+      let ahead = 0
+      void (async () => {
+        for (let i = 0; i < 300; i++) {
+          await writer.write(i)
+          ahead = Math.max(ahead, ++written - read)
+        }
+        await writer.close()
+      })()
+      for await (const _ of reader) {
+        read++
+        if (read % 50 === 0) await settle(3)
       }
-      await writer.close()
-    })()
-    for await (const _ of reader) {
-      read++
-      if (read % 50 === 0) await settle(3)
-    }
-    expect(read).toBe(300)
-    expect(high.items).toBeLessThanOrEqual(window)
-    expect(high.items).toBeGreaterThan(0)
-    expect(ahead).toBeLessThanOrEqual(window + 1)
-  })
+      expect(read).toBe(300)
+      expect(high.items).toBeLessThanOrEqual(window)
+      expect(high.items).toBeGreaterThan(0)
+      expect(ahead).toBeLessThanOrEqual(window + 1)
+    },
+  )
 
   test('a consumer that pauses stops the producer, and goes on where it was', async () => {
     const lab = new Lab()
@@ -78,7 +81,11 @@ describe('credit', () => {
   test('bytes count too: at most 256 KiB and one item are on their way, whatever the window', async () => {
     const lab = new Lab()
     const high = highWater(lab.b, lab)
-    const ref = await lab.b.host(() => (async function* () { for (let i = 0; i < 30; i++) yield new Uint8Array(60_000) })())
+    const ref = await lab.b.host(() =>
+      (async function* () {
+        for (let i = 0; i < 30; i++) yield new Uint8Array(60_000)
+      })(),
+    )
     const reader = ref.askStream<Uint8Array>('x')
     await reader.next()
     await settle(20)
@@ -90,7 +97,11 @@ describe('credit', () => {
 
   test('an item larger than the byte window still gets through, one at a time', async () => {
     const lab = new Lab()
-    const ref = await lab.b.host(() => (async function* () { for (let i = 0; i < 4; i++) yield new Uint8Array(400_000).fill(i) })())
+    const ref = await lab.b.host(() =>
+      (async function* () {
+        for (let i = 0; i < 4; i++) yield new Uint8Array(400_000).fill(i)
+      })(),
+    )
     const items = await collect(ref.askStream<Uint8Array>('x'))
     expect(items.map((item) => [item.byteLength, item[0]])).toEqual([0, 1, 2, 3].map((i) => [400_000, i]))
   })
@@ -100,7 +111,12 @@ describe('credit', () => {
     const room = deferred<void>()
     lab.b.isBlocked = true
     lab.b.whenWritable = room.promise
-    const ref = await lab.b.host(() => (async function* () { yield 1; yield 2 })())
+    const ref = await lab.b.host(() =>
+      (async function* () {
+        yield 1
+        yield 2
+      })(),
+    )
     const read = collect(ref.askStream<number>('x'))
     await settle(20)
     expect(lab.b.sent.filter(isKind('item'))).toEqual([])
@@ -118,7 +134,8 @@ describe('credit', () => {
     await settle()
     const item = lab.b.sent.find(isKind('item'))!
     expect(() => {
-      for (let seq = item.seq + 1; seq < item.seq + 5; seq++) lab.a.association.receive(Object.assign(item.clone(), { seq }))
+      for (let seq = item.seq + 1; seq < item.seq + 5; seq++)
+        lab.a.association.receive(Object.assign(item.clone(), { seq }))
     }).toThrow(/at most 2 unread items/)
     lab.a.association.reset(new SessionResetError('broke the protocol'))
     expect(await outcomeOf(collect(reader))).toBeInstanceOf(SessionResetError)
@@ -134,7 +151,14 @@ describe('credit', () => {
       return [frame]
     }
     let written = 0
-    void outcomeOf((async () => { for (;;) { await writer.write(0); written++ } })())
+    void outcomeOf(
+      (async () => {
+        for (;;) {
+          await writer.write(0)
+          written++
+        }
+      })(),
+    )
     await settle(40)
     expect(written).toBeLessThanOrEqual(4)
     await reader.cancel()
@@ -144,7 +168,14 @@ describe('credit', () => {
 test('whatever sizes and pauses, every stream arrives whole and credit never runs dry', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.record({ window: fc.integer({ min: 1, max: 40 }), items: fc.array(fc.integer({ min: 0, max: 50_000 }), { maxLength: 40 }), pauseEvery: fc.integer({ min: 1, max: 10 }) }), { minLength: 1, maxLength: 4 }),
+      fc.array(
+        fc.record({
+          window: fc.integer({ min: 1, max: 40 }),
+          items: fc.array(fc.integer({ min: 0, max: 50_000 }), { maxLength: 40 }),
+          pauseEvery: fc.integer({ min: 1, max: 10 }),
+        }),
+        { minLength: 1, maxLength: 4 },
+      ),
       async (streams) => {
         const lab = new Lab()
         await Promise.all(

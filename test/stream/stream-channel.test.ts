@@ -8,7 +8,11 @@ type Outcome = 'pending' | 'fulfilled' | 'rejected'
 
 /** What became of a promise, and how often it said so. */
 function follow(promise: Promise<unknown>): { outcome: Outcome; times: number; value: unknown } {
-  const followed: { outcome: Outcome; times: number; value: unknown } = { outcome: 'pending', times: 0, value: undefined }
+  const followed: { outcome: Outcome; times: number; value: unknown } = {
+    outcome: 'pending',
+    times: 0,
+    value: undefined,
+  }
   promise.then(
     (value) => {
       followed.outcome = 'fulfilled'
@@ -24,7 +28,18 @@ function follow(promise: Promise<unknown>): { outcome: Outcome; times: number; v
   return followed
 }
 
-const step = fc.constantFrom('write', 'write', 'write', 'take', 'take', 'acknowledge', 'acknowledge', 'end', 'fail', 'cancel')
+const step = fc.constantFrom(
+  'write',
+  'write',
+  'write',
+  'take',
+  'take',
+  'acknowledge',
+  'acknowledge',
+  'end',
+  'fail',
+  'cancel',
+)
 
 test('never more than capacity items are unread, order is kept, and every write, take and end settles exactly once', async () => {
   await fc.assert(
@@ -40,12 +55,14 @@ test('never more than capacity items are unread, order is kept, and every write,
       let isClosed = false
       let isCancelled = false
       let isFailed = false
-      const taken = (): number => takes.filter(({ outcome, value }) => outcome === 'fulfilled' && !(value as { done: boolean }).done).length
+      const taken = (): number =>
+        takes.filter(({ outcome, value }) => outcome === 'fulfilled' && !(value as { done: boolean }).done).length
       for (const action of steps) {
         if (action === 'write') {
           const write = follow(channel.write(written))
           await turn()
-          if (isClosed || isCancelled) expect(write).toMatchObject({ outcome: 'rejected', value: { code: 'stream_closed' } })
+          if (isClosed || isCancelled)
+            expect(write).toMatchObject({ outcome: 'rejected', value: { code: 'stream_closed' } })
           else {
             writes.push(write)
             written++
@@ -69,7 +86,9 @@ test('never more than capacity items are unread, order is kept, and every write,
         expect(channel.unread).toBeLessThanOrEqual(capacity)
         if (!isCancelled) {
           // A write is accepted when it is among the first `acknowledged + capacity` ones, and not before.
-          writes.forEach(({ outcome }, index) => expect(outcome).toBe(index < acknowledged + capacity ? 'fulfilled' : 'pending'))
+          writes.forEach(({ outcome }, index) =>
+            expect(outcome).toBe(index < acknowledged + capacity ? 'fulfilled' : 'pending'),
+          )
           for (const end of ends) expect(end.outcome).toBe(written <= acknowledged + capacity ? 'fulfilled' : 'pending')
         }
       }
@@ -78,7 +97,11 @@ test('never more than capacity items are unread, order is kept, and every write,
         // Read to the end, or give up: either way nothing is left pending.
         if (!isClosed) channel.cancel()
         else
-          while (!takes.some(({ outcome, value }) => outcome === 'rejected' || (value as { done?: boolean } | undefined)?.done)) {
+          while (
+            !takes.some(
+              ({ outcome, value }) => outcome === 'rejected' || (value as { done?: boolean } | undefined)?.done,
+            )
+          ) {
             if (takes.at(-1)?.outcome !== 'pending') takes.push(follow(Promise.resolve(channel.take())))
             await turn()
             while (acknowledged < taken()) {
@@ -90,7 +113,9 @@ test('never more than capacity items are unread, order is kept, and every write,
       await turn()
       for (const followed of [...writes, ...takes, ...ends]) expect(followed.times).toBe(1)
       for (const end of ends) expect(end.outcome).toBe('fulfilled')
-      const items = takes.flatMap(({ value }) => (value !== undefined && (value as { done?: boolean }).done === false ? [(value as { value: number }).value] : []))
+      const items = takes.flatMap(({ value }) =>
+        value !== undefined && (value as { done?: boolean }).done === false ? [(value as { value: number }).value] : [],
+      )
       expect(items).toEqual(Array.from({ length: items.length }, (_, i) => i))
       expect(cancels).toBeLessThanOrEqual(1)
       if (wasComplete) {
@@ -108,7 +133,14 @@ test('push ignores the capacity, for producers that hold credit already, and doe
   expect(channel.unread).toBe(5)
   void channel.end()
   channel.push(5)
-  expect(Array.from({ length: 6 }, () => (channel.take() as IteratorResult<number>).value as unknown)).toEqual([0, 1, 2, 3, 4, undefined])
+  expect(Array.from({ length: 6 }, () => (channel.take() as IteratorResult<number>).value as unknown)).toEqual([
+    0,
+    1,
+    2,
+    3,
+    4,
+    undefined,
+  ])
 })
 
 test('onAcknowledge hears every acknowledged item, onCancel the reason once', () => {

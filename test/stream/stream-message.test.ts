@@ -3,7 +3,9 @@ import { DEFAULT_BUFFER_SIZE, MAX_BUFFER_SIZE, Message, StreamMessage, StreamRea
 import { expect, test } from 'vitest'
 import { collect, stateOf } from '../actor/systems.ts'
 
-function open<T = unknown>(bufferSize?: number): { message: Message; reader: StreamReader<T>; writer: StreamWriter<T> } {
+function open<T = unknown>(
+  bufferSize?: number,
+): { message: Message; reader: StreamReader<T>; writer: StreamWriter<T> } {
   const [message, writer] = StreamMessage.create<T>('items', bufferSize)
   return { message, writer, reader: message.streamReader<T>() }
 }
@@ -17,9 +19,12 @@ test('create gives a stream message of the type asked for and its writer', () =>
   expect(StreamMessage.create()[0].msgType).toBe('')
 })
 
-test.each([0, -1, 1.5, Number.NaN, Infinity, '3', MAX_BUFFER_SIZE + 1])('a bufferSize of %s is refused with ConfigError', (size) => {
-  expect(() => StreamMessage.create('x', size as number)).toThrow(expect.objectContaining({ code: 'invalid_config' }))
-})
+test.each([0, -1, 1.5, Number.NaN, Infinity, '3', MAX_BUFFER_SIZE + 1])(
+  'a bufferSize of %s is refused with ConfigError',
+  (size) => {
+    expect(() => StreamMessage.create('x', size as number)).toThrow(expect.objectContaining({ code: 'invalid_config' }))
+  },
+)
 
 test('write waits while 32 items are unread, unless told otherwise', async () => {
   expect(DEFAULT_BUFFER_SIZE).toBe(32)
@@ -31,15 +36,18 @@ test('write waits while 32 items are unread, unless told otherwise', async () =>
   expect(await stateOf(blocked)).toBe('fulfilled')
 })
 
-test.each([1, 2, 5, MAX_BUFFER_SIZE])('with bufferSize %i the writer is never further ahead of the reader', async (size) => {
-  const { reader, writer } = open<number>(size)
-  for (let i = 0; i < size; i++) await writer.write(i)
-  const blocked = writer.write(size)
-  expect(await stateOf(blocked)).toBe('pending')
-  expect(await reader.next()).toEqual({ done: false, value: 0 })
-  await blocked
-  expect(await stateOf(writer.write(size + 1))).toBe('pending')
-})
+test.each([1, 2, 5, MAX_BUFFER_SIZE])(
+  'with bufferSize %i the writer is never further ahead of the reader',
+  async (size) => {
+    const { reader, writer } = open<number>(size)
+    for (let i = 0; i < size; i++) await writer.write(i)
+    const blocked = writer.write(size)
+    expect(await stateOf(blocked)).toBe('pending')
+    expect(await reader.next()).toEqual({ done: false, value: 0 })
+    await blocked
+    expect(await stateOf(writer.write(size + 1))).toBe('pending')
+  },
+)
 
 test('items keep their order, also when writes are not awaited', async () => {
   const { reader, writer } = open<number>(2)
@@ -142,7 +150,9 @@ test.each(['before', 'after'])('the reason of a cancel is the reason of the sign
 test('cancel rejects the writes that wait and settles a close that waits', async () => {
   const { reader, writer } = open(1)
   await writer.write(1)
-  const blocked = [writer.write(2), writer.write(3)].map((write) => expect(write).rejects.toMatchObject({ code: 'stream_closed' }))
+  const blocked = [writer.write(2), writer.write(3)].map((write) =>
+    expect(write).rejects.toMatchObject({ code: 'stream_closed' }),
+  )
   const closed = writer.close()
   await reader.cancel()
   await Promise.all([...blocked, closed])
@@ -210,12 +220,25 @@ test('overlapping next() calls are answered in order, the end included', async (
   expect(order).toEqual([0, 1, 2, 3, 4])
 })
 
+test('a next() called when an earlier one has answered comes after those called before it', async () => {
+  const { reader, writer } = open<number>()
+  const first = reader.next()
+  const third = first.then(() => reader.next())
+  const second = reader.next()
+  for (const n of [1, 2, 3]) await writer.write(n)
+  expect((await Promise.all([first, second, third])).map(({ value }) => value)).toEqual([1, 2, 3])
+})
+
 test('of overlapping next() calls the first after the items gets the error, later ones are done', async () => {
   const { reader, writer } = open<number>()
   const calls = Promise.allSettled([reader.next(), reader.next(), reader.next()])
   await writer.write(1)
   await writer.error('broken')
-  expect(await calls).toMatchObject([{ value: { value: 1 } }, { reason: { message: 'broken' } }, { value: { done: true } }])
+  expect(await calls).toMatchObject([
+    { value: { value: 1 } },
+    { reason: { message: 'broken' } },
+    { value: { done: true } },
+  ])
 })
 
 test('cancel answers every overlapping next() with the end', async () => {
@@ -234,6 +257,8 @@ test('a stream is its own iterator, and has no payload', () => {
   const { message, reader } = open()
   expect(reader[Symbol.asyncIterator]()).toBe(reader)
   for (const read of [() => message.payload, () => message.toJson(), () => message.toObject()]) {
-    expect(read).toThrow(expect.objectContaining({ code: 'unsupported', message: expect.stringContaining('streamReader()') }))
+    expect(read).toThrow(
+      expect.objectContaining({ code: 'unsupported', message: expect.stringContaining('streamReader()') }),
+    )
   }
 })

@@ -202,11 +202,18 @@ test('a stream nobody reads whose ask fails is no unhandled rejection', async ()
 
 test('cancelling an askStream before the reply is there cancels the stream when it comes, and ends a waiting next()', async () => {
   const system = await startSystem()
-  const release = gate()
+  const [started, release] = [gate(), gate()]
   const [reply, writer] = StreamMessage.create('x')
-  const ref = await system.spawn({ receive: () => release.opened.then(() => reply) })
+  const ref = await system.spawn({
+    receive: async () => {
+      started.open()
+      await release.opened
+      return reply
+    },
+  })
   const stream = ref.askStream('go')
   const next = stream.next()
+  await started.opened
   await stream.cancel()
   release.open()
   expect(await next).toEqual({ done: true, value: undefined })

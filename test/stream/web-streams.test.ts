@@ -1,5 +1,5 @@
 /** `readable` and `writable` are real web streams. */
-import { Message, StreamMessage, type StreamReader, type StreamWriter } from 'pulsing'
+import { type Message, StreamMessage, type StreamReader, type StreamWriter } from 'pulsing'
 import { expect, test } from 'vitest'
 import { collect, startSystem, stateOf, turn } from '../actor/systems.ts'
 
@@ -115,7 +115,10 @@ test('a pipe into writable is held back by the consumer', async () => {
 test('a consumer that leaves ends the pipe and cancels its source', async () => {
   const [reader, writer] = open<number>(1)
   let cancelled = false
-  const source = new ReadableStream<number>({ pull: (controller) => controller.enqueue(1), cancel: () => void (cancelled = true) })
+  const source = new ReadableStream<number>({
+    pull: (controller) => controller.enqueue(1),
+    cancel: () => void (cancelled = true),
+  })
   const piped = source.pipeTo(writer.writable).then(
     () => 'ended well',
     () => 'rejected',
@@ -128,7 +131,10 @@ test('a consumer that leaves ends the pipe and cancels its source', async () => 
 
 test('a source that fails in a pipe fails the reader', async () => {
   const [reader, writer] = open<number>()
-  const source = new ReadableStream<number>({ start: (controller) => (controller.enqueue(1), undefined), pull: (controller) => controller.error(new Error('no more')) })
+  const source = new ReadableStream<number>({
+    start: (controller) => controller.enqueue(1),
+    pull: (controller) => controller.error(new Error('no more')),
+  })
   const piped = expect(source.pipeTo(writer.writable)).rejects.toThrow('no more')
   const outcome = expect(collect(reader)).rejects.toMatchObject({ code: 'stream_error', message: 'no more' })
   await Promise.all([piped, outcome])
@@ -140,7 +146,11 @@ test('a whole path of web streams: readable through an actor into a Response', a
     receive: (msg: Message) =>
       (msg.streamReader<Uint8Array<ArrayBuffer>>().readable as ReadableStream<Uint8Array<ArrayBuffer>>)
         .pipeThrough(new TextDecoderStream())
-        .pipeThrough(new TransformStream<string, string>({ transform: (text, controller) => controller.enqueue(text.toUpperCase()) }))
+        .pipeThrough(
+          new TransformStream<string, string>({
+            transform: (text, controller) => controller.enqueue(text.toUpperCase()),
+          }),
+        )
         .pipeThrough(new TextEncoderStream()),
   })
   const [message, writer] = StreamMessage.create<Uint8Array>('text')

@@ -50,7 +50,11 @@ const everyClass: readonly PulsingError[] = [
   new PermissionDeniedError('m', options),
   new OverloadedError('m', options),
   new NoSuchMethodError('m', options),
-  new PulsingBusinessError('m', { ...options, code: 'no_money', details: { missing: 3, list: [1, 'two'], at: new Date(0) } }),
+  new PulsingBusinessError('m', {
+    ...options,
+    code: 'no_money',
+    details: { missing: 3, list: [1, 'two'], at: new Date(0) },
+  }),
   new PulsingBusinessError('m', options),
   new PulsingSystemError('m', { ...options, recoverable: false }),
   new PulsingSystemError('m', options),
@@ -59,15 +63,18 @@ const everyClass: readonly PulsingError[] = [
 ]
 
 describe('errors that travel', () => {
-  test.each(everyClass.map((error) => [`${error.name} ${error.code}`, error] as const))('%s arrives as the same class with every field', (_name, error) => {
-    const got = travelled(error)
-    expect(got.constructor).toBe(error.constructor)
-    expect(got).toBeInstanceOf(error instanceof PulsingRuntimeError ? PulsingRuntimeError : PulsingActorError)
-    expect({ ...got }).toEqual({ ...error })
-    expect(got.message).toBe(error.message)
-    expect(got.stack).toBe(error.stack)
-    expect(isPulsingError(got, error.code)).toBe(true)
-  })
+  test.each(everyClass.map((error) => [`${error.name} ${error.code}`, error] as const))(
+    '%s arrives as the same class with every field',
+    (_name, error) => {
+      const got = travelled(error)
+      expect(got.constructor).toBe(error.constructor)
+      expect(got).toBeInstanceOf(error instanceof PulsingRuntimeError ? PulsingRuntimeError : PulsingActorError)
+      expect({ ...got }).toEqual({ ...error })
+      expect(got.message).toBe(error.message)
+      expect(got.stack).toBe(error.stack)
+      expect(isPulsingError(got, error.code)).toBe(true)
+    },
+  )
 
   test('an error without an address gets that of the node it came from', () => {
     expect(travelled(new StreamError('m')).address).toBe('actor://elsewhere')
@@ -85,12 +92,22 @@ describe('errors that travel', () => {
   })
 
   test('a cause that is no error arrives as an error that says what it was', () => {
-    expect((travelled(new PulsingSystemError('m', { cause: 'just text' })).cause as Error).message).toContain('just text')
+    expect((travelled(new PulsingSystemError('m', { cause: 'just text' })).cause as Error).message).toContain(
+      'just text',
+    )
   })
 
   test('a TypeError arrives as PulsingBusinessError, any other error as PulsingSystemError, each with the original as cause', () => {
-    expect(travelled(new TypeError('bad'))).toMatchObject({ name: 'PulsingBusinessError', message: 'bad', cause: { name: 'TypeError' } })
-    expect(travelled(new SyntaxError('odd'))).toMatchObject({ name: 'PulsingSystemError', message: 'odd', cause: { name: 'SyntaxError' } })
+    expect(travelled(new TypeError('bad'))).toMatchObject({
+      name: 'PulsingBusinessError',
+      message: 'bad',
+      cause: { name: 'TypeError' },
+    })
+    expect(travelled(new SyntaxError('odd'))).toMatchObject({
+      name: 'PulsingSystemError',
+      message: 'odd',
+      cause: { name: 'SyntaxError' },
+    })
   })
 
   test('a class of the user arrives as PulsingSystemError whose cause keeps the name of the class', () => {
@@ -120,19 +137,40 @@ describe('errors that travel', () => {
     ['null', null],
     ['a symbol', Symbol('s')],
     ['a function', () => 1],
-    ['an object whose toString throws', { toString: () => { throw new RangeError('hostile') } }],
+    [
+      'an object whose toString throws',
+      {
+        toString: () => {
+          throw new RangeError('hostile')
+        },
+      },
+    ],
     ['an error whose cause has no prototype', new Error('m', { cause: Object.create(null) })],
     ['details that CBOR has no word for', new PulsingBusinessError('m', { details: 2n ** 70n })],
     ['details with a function', new PulsingBusinessError('m', { details: { f: () => 1 } })],
     ['details that refer to themselves', new PulsingBusinessError('m', { details: circle() })],
-    ['details whose getter throws', new PulsingBusinessError('m', { details: { get x() { throw new RangeError('hostile') } } })],
-    ['details that cannot even be named', new PulsingBusinessError('m', { details: Object.assign(Object.create(null) as object, { f: () => 1 }) })],
+    [
+      'details whose getter throws',
+      new PulsingBusinessError('m', {
+        details: {
+          get x() {
+            throw new RangeError('hostile')
+          },
+        },
+      }),
+    ],
+    [
+      'details that cannot even be named',
+      new PulsingBusinessError('m', { details: Object.assign(Object.create(null) as object, { f: () => 1 }) }),
+    ],
   ])('%s thrown by an actor still arrives as an error', (_what, thrown) => {
     expect(travelled(thrown)).toBeInstanceOf(PulsingActorError)
   })
 
   test('details are cut rather than sent by the megabyte', () => {
-    expect(encodeError(new PulsingBusinessError('m', { details: new Uint8Array(20_000_000) })).byteLength).toBeLessThan(1_000_000)
+    expect(encodeError(new PulsingBusinessError('m', { details: new Uint8Array(20_000_000) })).byteLength).toBeLessThan(
+      1_000_000,
+    )
   })
 })
 
@@ -144,12 +182,19 @@ function circle(): object {
 
 describe('records from a hostile node', () => {
   test('an unknown class arrives as PulsingSystemError with its message', () => {
-    expect(record({ name: 'EvalError', code: 'evil', message: 'm' })).toMatchObject({ name: 'PulsingSystemError', message: 'm', address: ADDRESS })
+    expect(record({ name: 'EvalError', code: 'evil', message: 'm' })).toMatchObject({
+      name: 'PulsingSystemError',
+      message: 'm',
+      address: ADDRESS,
+    })
   })
 
-  test.each(['constructor', '__proto__', 'toString', 'hasOwnProperty', 'Object', 'Function'])('the name %s constructs nothing but PulsingSystemError', (name) => {
-    expect(record({ name, message: 'm' })).toBeInstanceOf(PulsingSystemError)
-  })
+  test.each(['constructor', '__proto__', 'toString', 'hasOwnProperty', 'Object', 'Function'])(
+    'the name %s constructs nothing but PulsingSystemError',
+    (name) => {
+      expect(record({ name, message: 'm' })).toBeInstanceOf(PulsingSystemError)
+    },
+  )
 
   test.each([
     ['a number', 7],
@@ -157,9 +202,18 @@ describe('records from a hostile node', () => {
     ['an array', [1, 2]],
     ['an empty map', {}],
     ['fields of wrong types', { name: 7, code: [], message: {}, stack: 1, address: null, fields: 'x', cause: 3 }],
-    ['a Map instead of an object', new Map<unknown, unknown>([['name', 'StreamError'], [{}, 1]])],
+    [
+      'a Map instead of an object',
+      new Map<unknown, unknown>([
+        ['name', 'StreamError'],
+        [{}, 1],
+      ]),
+    ],
     ['an outcome that is none', { name: 'UnreachableError', message: 'm', fields: { outcome: 'maybe' } }],
-    ['a duration that is none', { name: 'PulsingTimeoutError', message: 'm', fields: { operation: 4, durationMs: 'x' } }],
+    [
+      'a duration that is none',
+      { name: 'PulsingTimeoutError', message: 'm', fields: { operation: 4, durationMs: 'x' } },
+    ],
   ])('%s still arrives as an error of ours', (_what, value) => {
     const error = record(value)
     expect(error).toBeInstanceOf(PulsingError)
@@ -167,12 +221,22 @@ describe('records from a hostile node', () => {
   })
 
   test('an outcome that is none counts as unknown', () => {
-    expect(record({ name: 'UnreachableError', message: 'm', fields: { outcome: 'maybe' } })).toMatchObject({ outcome: 'unknown' })
+    expect(record({ name: 'UnreachableError', message: 'm', fields: { outcome: 'maybe' } })).toMatchObject({
+      outcome: 'unknown',
+    })
   })
 
   test('a __proto__ key changes no prototype', () => {
     // a1 69 "__proto__" a1 68 "polluted" f5
-    const bytes = Uint8Array.from([0xa1, 0x69, ...Buffer.from('__proto__'), 0xa1, 0x68, ...Buffer.from('polluted'), 0xf5])
+    const bytes = Uint8Array.from([
+      0xa1,
+      0x69,
+      ...Buffer.from('__proto__'),
+      0xa1,
+      0x68,
+      ...Buffer.from('polluted'),
+      0xf5,
+    ])
     const error = decodeError(bytes, ADDRESS)
     expect(error).toBeInstanceOf(PulsingError)
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()

@@ -9,7 +9,15 @@ const uint = fc.oneof(
   fc.maxSafeNat(),
 )
 const text = fc.oneof(
-  fc.constantFrom('', 'a'.repeat(32), 'a'.repeat(33), 'a'.repeat(64), 'a'.repeat(65), 'é'.repeat(40), '漢字 🎭 \0 \u{10ffff}'),
+  fc.constantFrom(
+    '',
+    'a'.repeat(32),
+    'a'.repeat(33),
+    'a'.repeat(64),
+    'a'.repeat(65),
+    'é'.repeat(40),
+    '漢字 🎭 \0 \u{10ffff}',
+  ),
   fc.string({ unit: 'binary', maxLength: 400 }),
   fc.string({ maxLength: 40 }),
 )
@@ -26,7 +34,9 @@ export function frameOf(kind: number): fc.Arbitrary<Frame> {
   const fields = LAYOUTS[kind]!
   return fc
     .tuple(...fields.map(fieldArbitrary))
-    .map((values) => Object.assign(new Frame(), { kind }, Object.fromEntries(fields.map((field, i) => [field, values[i]]))))
+    .map((values) =>
+      Object.assign(new Frame(), { kind }, Object.fromEntries(fields.map((field, i) => [field, values[i]]))),
+    )
 }
 
 export const anyFrame: fc.Arbitrary<Frame> = fc.constantFrom(...KINDS).chain(frameOf)

@@ -6,7 +6,12 @@ import { FrameReader } from '../../src/wire/frame-reader.ts'
 import { BATCH_BYTES, FrameWriter } from '../../src/wire/frame-writer.ts'
 import { anyFrame, asArray, frameOf, KINDS } from './frame-arbitrary.ts'
 
-const cbor = new Encoder({ useRecords: false, variableMapSize: true, tagUint8Array: false, int64AsNumber: true } as object)
+const cbor = new Encoder({
+  useRecords: false,
+  variableMapSize: true,
+  tagUint8Array: false,
+  int64AsNumber: true,
+} as object)
 
 function write(...frames: readonly Frame[]): Uint8Array {
   const writer = new FrameWriter()
@@ -53,7 +58,9 @@ describe('frames and their bytes', () => {
     fc.assert(
       fc.property(anyFrame, (frame) => {
         // Without BigInt, the library would write numbers beyond 2^32 as floats.
-        const integers = asArray(frame).map((field) => (typeof field === 'number' && field >= 2 ** 32 ? BigInt(field) : field))
+        const integers = asArray(frame).map((field) =>
+          typeof field === 'number' && field >= 2 ** 32 ? BigInt(field) : field,
+        )
         expect(read(new Uint8Array(cbor.encode(integers)))).toEqual([asArray(frame)])
       }),
       { numRuns: 300 },
@@ -131,7 +138,10 @@ describe('frames and their bytes', () => {
 })
 
 describe('forwarding a frame by its head', () => {
-  const routed = fc.constantFrom(...KINDS.filter((kind) => kind >= 16)).chain(frameOf).filter(({ hops }) => hops > 0)
+  const routed = fc
+    .constantFrom(...KINDS.filter((kind) => kind >= 16))
+    .chain(frameOf)
+    .filter(({ hops }) => hops > 0)
 
   test('a forwarded frame is the same frame with one hop less', () => {
     fc.assert(
@@ -141,14 +151,24 @@ describe('forwarding a frame by its head', () => {
         const frame = new Frame()
         reader.open(write(...frames))
         while (reader.next(frame)) writer.forward(reader.raw, reader.hopsAt)
-        expect(read(writer.take())).toEqual(frames.map((sent) => asArray(Object.assign(sent.clone(), { hops: sent.hops - 1 }))))
+        expect(read(writer.take())).toEqual(
+          frames.map((sent) => asArray(Object.assign(sent.clone(), { hops: sent.hops - 1 }))),
+        )
       }),
       { numRuns: 100 },
     )
   })
 
   test('fields of a later version are forwarded too', () => {
-    const frame = Object.assign(new Frame(), { kind: FRAME.stop, hops: 3, to: 'b', from: 'a', session: 1, seq: 2, id: 5 })
+    const frame = Object.assign(new Frame(), {
+      kind: FRAME.stop,
+      hops: 3,
+      to: 'b',
+      from: 'a',
+      session: 1,
+      seq: 2,
+      id: 5,
+    })
     const later = new Uint8Array(cbor.encode([...asArray(frame), 'new', 7]))
     const reader = new FrameReader()
     reader.open(later)
@@ -163,13 +183,18 @@ describe('forwarding a frame by its head', () => {
     ['one byte', [0x18, 5]],
     ['two bytes', [0x19, 0, 5]],
     ['eight bytes', [0x1b, 0, 0, 0, 0, 0, 0, 0, 5]],
-  ])('a hop count written longer than needed, in %s, is refused: lowering it in place would break the frame', (_what, hops) => {
-    const reader = new FrameReader()
-    const canonical = write(Object.assign(new Frame(), { kind: FRAME.stop, hops: 5, to: 'b', from: 'a', session: 1, seq: 2, id: 3 }))
-    reader.open(canonical)
-    reader.next(new Frame())
-    const { hopsAt } = reader
-    const batch = Uint8Array.from([...canonical.subarray(0, hopsAt), ...hops, ...canonical.subarray(hopsAt + 1)])
-    expect(() => read(batch)).toThrow(/hop/)
-  })
+  ])(
+    'a hop count written longer than needed, in %s, is refused: lowering it in place would break the frame',
+    (_what, hops) => {
+      const reader = new FrameReader()
+      const canonical = write(
+        Object.assign(new Frame(), { kind: FRAME.stop, hops: 5, to: 'b', from: 'a', session: 1, seq: 2, id: 3 }),
+      )
+      reader.open(canonical)
+      reader.next(new Frame())
+      const { hopsAt } = reader
+      const batch = Uint8Array.from([...canonical.subarray(0, hopsAt), ...hops, ...canonical.subarray(hopsAt + 1)])
+      expect(() => read(batch)).toThrow(/hop/)
+    },
+  )
 })

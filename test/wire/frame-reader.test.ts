@@ -1,7 +1,7 @@
 import { Encoder } from 'cbor-x'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
 import { ProtocolError } from 'pulsing'
+import { describe, expect, test } from 'vitest'
 import { FRAME, Frame } from '../../src/wire/frame.ts'
 import { FrameReader } from '../../src/wire/frame-reader.ts'
 import { FrameWriter } from '../../src/wire/frame-writer.ts'
@@ -64,7 +64,8 @@ describe('bytes that are no frame', () => {
       if (!(error instanceof ProtocolError)) continue
       refused++
       const { offset = -1, message } = error
-      if (offset < 0 || offset > batch.length || !/^expected .* got /.test(message)) throw new RangeError(`seed ${seed}, batch ${i}: ${message} at ${offset}`)
+      if (offset < 0 || offset > batch.length || !/^expected .* got /.test(message))
+        throw new RangeError(`seed ${seed}, batch ${i}: ${message} at ${offset}`)
     }
     expect(refused).toBeGreaterThan(10_000)
   })
@@ -72,19 +73,26 @@ describe('bytes that are no frame', () => {
   test('real frames with random bytes changed give frames or a ProtocolError, and nothing else', () => {
     const change = fc.record({ at: fc.nat(), byte: fc.integer({ min: 0, max: 255 }) })
     fc.assert(
-      fc.property(fc.array(anyFrame, { minLength: 1, maxLength: 4 }), fc.array(change, { minLength: 1, maxLength: 6 }), (frames, changes) => {
-        const writer = new FrameWriter()
-        for (const frame of frames) writer.write(frame)
-        const batch = writer.take()
-        for (const { at, byte } of changes) batch[at % batch.byteLength] = byte
-        if (outcome(batch) instanceof ProtocolError) expectRefused(batch)
-      }),
+      fc.property(
+        fc.array(anyFrame, { minLength: 1, maxLength: 4 }),
+        fc.array(change, { minLength: 1, maxLength: 6 }),
+        (frames, changes) => {
+          const writer = new FrameWriter()
+          for (const frame of frames) writer.write(frame)
+          const batch = writer.take()
+          for (const { at, byte } of changes) batch[at % batch.byteLength] = byte
+          if (outcome(batch) instanceof ProtocolError) expectRefused(batch)
+        },
+      ),
       { numRuns: 3_000 },
     )
   })
 
   test('lengths beyond the batch are refused before anything is allocated', () => {
-    for (const length of [[0x5a, 0xff, 0xff, 0xff, 0xff], [0x5b, 0, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]]) {
+    for (const length of [
+      [0x5a, 0xff, 0xff, 0xff, 0xff],
+      [0x5b, 0, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+    ]) {
       const error = expectRefused(Uint8Array.of(0x82, FRAME.cluster, ...length, 1, 2, 3))
       expect(error.message).toContain('the end of the batch')
     }
@@ -142,11 +150,17 @@ describe('what a later version may send', () => {
 
   test('fields after those of this version are passed over', () => {
     fc.assert(
-      fc.property(anyFrame, fc.array(fc.oneof(fc.nat(), fc.string(), fc.uint8Array()), { maxLength: 10 }), (frame, extra) => {
-        const integers = asArray(frame).map((field) => (typeof field === 'number' && field >= 2 ** 32 ? BigInt(field) : field))
-        const later = join(encode([...integers, ...extra]), encode([FRAME.pong, 1]))
-        expect(outcome(later)).toEqual([frame.kind, FRAME.pong])
-      }),
+      fc.property(
+        anyFrame,
+        fc.array(fc.oneof(fc.nat(), fc.string(), fc.uint8Array()), { maxLength: 10 }),
+        (frame, extra) => {
+          const integers = asArray(frame).map((field) =>
+            typeof field === 'number' && field >= 2 ** 32 ? BigInt(field) : field,
+          )
+          const later = join(encode([...integers, ...extra]), encode([FRAME.pong, 1]))
+          expect(outcome(later)).toEqual([frame.kind, FRAME.pong])
+        },
+      ),
       { numRuns: 200 },
     )
   })
