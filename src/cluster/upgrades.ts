@@ -70,7 +70,8 @@ export class Upgrades implements Upgrader {
     traffic.bytes += bytes
     const { messages, bytes: enoughBytes } = this.#negotiation.upgradeAfter
     if ((traffic.messages < messages && traffic.bytes < enoughBytes) || now < traffic.notBefore || this.#attempts.has(nodeId)) return
-    const id = ++this.#lastAttempt
+    // Never equal to an id of the other side's: what is left of an attempt that gave way is told from the one that goes on.
+    const id = 2 * ++this.#lastAttempt + (this.#cluster.topology.self.nodeId < nodeId ? 0 : 1)
     this.#signal(nodeId, ['start', id])
     void this.#attempt(nodeId, id, true)
   }
@@ -125,7 +126,7 @@ export class Upgrades implements Upgrader {
       else this.#owner.connected(connection, this.#transport.name, isInitiator)
     } catch (error) {
       const traffic = this.#traffic.get(nodeId)
-      if (traffic) traffic.notBefore = this.#clock.now() + UPGRADE_COOLDOWN_MS
+      if (traffic && this.#attempts.get(nodeId) === attempt) traffic.notBefore = this.#clock.now() + UPGRADE_COOLDOWN_MS
       if (!controller.signal.aborted) this.#owner.failed(nodeId, toActorError(error))
     } finally {
       attempt.timer.cancel()

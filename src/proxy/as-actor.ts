@@ -26,8 +26,8 @@ export interface ActorClass<T extends Constructor> {
   options(options: CreateOptions): Pick<ActorClass<T>, 'local' | 'remote'>
 }
 
-/** The class itself, whose instances `spawn` takes, and what `asActor` adds to it. */
-export type ActorConstructor<T extends Constructor> = (new (...args: ConstructorParameters<T>) => InstanceType<T> & ActorSource) & T & ActorClass<T>
+/** The class itself, and what `asActor` adds to it. */
+export type ActorConstructor<T extends Constructor> = T & ActorClass<T>
 
 export interface AsActorOptions {
   /** The name under which other nodes know the class; minifiers rename classes, not this. Default: the class's name. */

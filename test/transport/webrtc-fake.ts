@@ -140,6 +140,9 @@ export class FakeClock implements Clock {
     this.#timers.set(timer, { at: this.#now + delayMs, callback })
     return timer
   }
+  afterTurn(callback: () => void): void {
+    queueMicrotask(callback)
+  }
   get size(): number {
     return this.#timers.size
   }

@@ -34,6 +34,12 @@ export interface ChannelConnectionOptions {
   readonly released: () => void
 }
 
+/** The page, where there is one: workers and Node.js have no `pagehide`. */
+const page = globalThis as {
+  addEventListener?(type: 'pagehide', listener: () => void): void
+  removeEventListener?(type: 'pagehide', listener: () => void): void
+}
+
 export class ChannelConnection implements Connection {
   readonly maxBatchBytes: number = MAX_BATCH_BYTES
   readonly transfers: boolean = false
@@ -65,6 +71,8 @@ export class ChannelConnection implements Connection {
     channel.onbufferedamountlow = () => this.#onLow()
     channel.onclose = () => this.#lost('its data channel closed')
     options.peer.onconnectionstatechange = () => this.#onState(options.peer.connectionState)
+    // Else the other side learns of a closed or reloaded page only when ICE gives up, ten seconds later.
+    page.addEventListener?.('pagehide', this.#onPageHide)
   }
 
   open(handler: ConnectionHandler): void {
@@ -200,6 +208,8 @@ export class ChannelConnection implements Connection {
     }, CLOSE_STALL_MS)
   }
 
+  readonly #onPageHide = (): void => this.#lost('the page is gone')
+
   #lost(why: string): void {
     this.#fail(new UnreachableError(`the WebRTC connection was lost: ${why}`))
   }
@@ -224,6 +234,7 @@ export class ChannelConnection implements Connection {
     this.#closeTimer?.cancel()
     this.#outbox.drain()
     this.#channel.onmessage = this.#channel.onbufferedamountlow = this.#channel.onclose = null
+    page.removeEventListener?.('pagehide', this.#onPageHide)
     discard(this.#options.peer)
     this.#options.released()
   }
