@@ -2,8 +2,8 @@
 import { DEFAULT_MAILBOX_CAPACITY, MAX_MAILBOX_CAPACITY, MIN_MAILBOX_CAPACITY } from './actor/mailbox.ts'
 import type { Logger } from './actor/system-events.ts'
 import { ConfigError, describe } from './base/errors.ts'
-import type { Auth } from './link/auth.ts'
-import { authProblem } from './link/auth.ts'
+import type { Auth } from './link/auth-setting.ts'
+import { authProblem } from './link/auth-setting.ts'
 import type { Transport } from './link/connection.ts'
 import { typeNameOf } from './proxy/as-actor.ts'
 
@@ -91,7 +91,8 @@ export class SystemConfig {
     const checked = seeds.map((seed, index) => {
       try {
         const address = checkedAddress(seed, `Invalid seed address at index ${index}`)
-        if (/:0(\/|$)/.test(address)) problems.push(`Invalid seed address at index ${index}: expected a port from 1 to 65535, got 0`)
+        if (/:0(\/|$)/.test(address))
+          problems.push(`Invalid seed address at index ${index}: expected a port from 1 to 65535, got 0`)
         return address
       } catch (error) {
         problems.push(...(error as ConfigError).problems)
@@ -105,7 +106,10 @@ export class SystemConfig {
   /** Adds transports beside WebSocket and MessagePort, which are always there; a transport of the same name replaces them. */
   withTransports(...transports: Transport[]): SystemConfig {
     const problems = transports.flatMap((transport, index) =>
-      typeof transport === 'object' && transport !== null && typeof transport.name === 'string' && typeof transport.handles === 'function'
+      typeof transport === 'object' &&
+      transport !== null &&
+      typeof transport.name === 'string' &&
+      typeof transport.handles === 'function'
         ? []
         : [`expected a Transport at index ${index}, got ${describe(transport)}`],
     )
@@ -115,7 +119,9 @@ export class SystemConfig {
 
   /** Lets other members create actors of these `asActor` classes here. Without it, none. */
   withActors(...classes: object[]): SystemConfig {
-    const problems = classes.flatMap((Class, index) => (typeNameOf(Class) ? [] : [`expected an asActor class with a type name at index ${index}, got ${describe(Class)}`]))
+    const problems = classes.flatMap((Class, index) =>
+      typeNameOf(Class) ? [] : [`expected an asActor class with a type name at index ${index}, got ${describe(Class)}`],
+    )
     if (problems.length > 0) throw new ConfigError(problems)
     return this.#with({ classes: [...this.settings.classes, ...classes] })
   }
@@ -130,27 +136,41 @@ export class SystemConfig {
   /** Messages a mailbox holds unless `spawn` says otherwise; {@link MIN_MAILBOX_CAPACITY} … {@link MAX_MAILBOX_CAPACITY}, default {@link DEFAULT_MAILBOX_CAPACITY}. */
   withMailboxCapacity(capacity: number): SystemConfig {
     if (!Number.isInteger(capacity) || capacity < MIN_MAILBOX_CAPACITY || capacity > MAX_MAILBOX_CAPACITY) {
-      const size = Number.isInteger(capacity) ? `, which is too ${capacity < MIN_MAILBOX_CAPACITY ? 'small' : 'large'}` : ''
-      throw new ConfigError(`expected mailbox capacity as an integer from ${MIN_MAILBOX_CAPACITY} to ${MAX_MAILBOX_CAPACITY}, got ${describe(capacity)}${size}`)
+      const size = Number.isInteger(capacity)
+        ? `, which is too ${capacity < MIN_MAILBOX_CAPACITY ? 'small' : 'large'}`
+        : ''
+      throw new ConfigError(
+        `expected mailbox capacity as an integer from ${MIN_MAILBOX_CAPACITY} to ${MAX_MAILBOX_CAPACITY}, got ${describe(capacity)}${size}`,
+      )
     }
     return this.#with({ mailboxCapacity: capacity })
   }
 
   withLimits(limits: Partial<Limits>): SystemConfig {
-    if (typeof limits !== 'object' || limits === null) throw new ConfigError(`expected limits as an object, got ${describe(limits)}`)
+    if (typeof limits !== 'object' || limits === null)
+      throw new ConfigError(`expected limits as an object, got ${describe(limits)}`)
     const problems = Object.entries(limits).flatMap(([name, value]) => {
-      if (!Object.hasOwn(DEFAULTS.limits, name)) return [`expected one of the limits ${Object.keys(DEFAULTS.limits).join(', ')}, got ${describe(name)}`]
-      return typeof value === 'number' && value > 0 ? [] : [`expected limit ${name} as a positive number, got ${describe(value)}`]
+      if (!Object.hasOwn(DEFAULTS.limits, name))
+        return [`expected one of the limits ${Object.keys(DEFAULTS.limits).join(', ')}, got ${describe(name)}`]
+      return typeof value === 'number' && value > 0
+        ? []
+        : [`expected limit ${name} as a positive number, got ${describe(value)}`]
     })
-    if ((limits.maxMessageBytes ?? 0) > DEFAULT_MAX_MESSAGE_BYTES) problems.push(`expected maxMessageBytes of at most ${DEFAULT_MAX_MESSAGE_BYTES}, got ${limits.maxMessageBytes}`)
+    if ((limits.maxMessageBytes ?? 0) > DEFAULT_MAX_MESSAGE_BYTES)
+      problems.push(`expected maxMessageBytes of at most ${DEFAULT_MAX_MESSAGE_BYTES}, got ${limits.maxMessageBytes}`)
     if (problems.length > 0) throw new ConfigError(problems)
     return this.#with({ limits: { ...this.settings.limits, ...limits } })
   }
 
   /** Where log lines go; default the console, warnings and errors only. */
   withLogger(logger: Logger): SystemConfig {
-    const missing = (['debug', 'info', 'warn', 'error'] as const).filter((level) => typeof logger?.[level] !== 'function')
-    if (missing.length > 0) throw new ConfigError(`expected a logger with debug, info, warn and error, got ${describe(logger)} without ${missing.join(', ')}`)
+    const missing = (['debug', 'info', 'warn', 'error'] as const).filter(
+      (level) => typeof logger?.[level] !== 'function',
+    )
+    if (missing.length > 0)
+      throw new ConfigError(
+        `expected a logger with debug, info, warn and error, got ${describe(logger)} without ${missing.join(', ')}`,
+      )
     return this.#with({ logger })
   }
 
@@ -164,7 +184,8 @@ const ADDRESS_PATTERN = /^(?:(wss?):\/\/)?(\[[0-9a-fA-F:.]+\]|[^\s/:@?#[\]]+):(\
 /** An address with its scheme. */
 function checkedAddress(address: unknown, what: string): string {
   const match = typeof address === 'string' ? ADDRESS_PATTERN.exec(address) : null
-  if (!match || Number(match[3]) > 65_535) throw new ConfigError(`${what}: expected 'host:port' or 'ws://host:port', got ${describe(address)}`)
+  if (!match || Number(match[3]) > 65_535)
+    throw new ConfigError(`${what}: expected 'host:port' or 'ws://host:port', got ${describe(address)}`)
   const [, scheme = 'ws', host, port, path = ''] = match
   return `${scheme}://${host}:${Number(port)}${path === '/' ? '' : path}`
 }

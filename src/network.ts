@@ -8,7 +8,14 @@ import type { ActorRuntime } from './actor/actor-runtime.ts'
 import type { Member, Peer, ResolveOptions } from './actor/actor-system.ts'
 import { systemClock } from './base/clock.ts'
 import { deferred } from './base/deferred.ts'
-import { ActorStoppedError, ConfigError, describe, type PulsingError, PulsingTimeoutError, UnreachableError } from './base/errors.ts'
+import {
+  ActorStoppedError,
+  ConfigError,
+  describe,
+  type PulsingError,
+  PulsingTimeoutError,
+  UnreachableError,
+} from './base/errors.ts'
 import { systemRandom } from './base/random.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { Seeds } from './cluster/seeds.ts'
@@ -55,14 +62,19 @@ export class Network {
     if (direct) {
       this.#upgrades = new Upgrades(this.#cluster, direct, direct.negotiation!, systemClock, {
         connected: (connection, transport, isDialer) => void this.#link(connection, transport, isDialer),
-        failed: (nodeId, error) => runtime.warn('upgrade-failed', `no direct connection to ${nodeId}: ${error.message}`, error),
+        failed: (nodeId, error) =>
+          runtime.warn('upgrade-failed', `no direct connection to ${nodeId}: ${error.message}`, error),
       })
       this.#cluster.upgrader = this.#upgrades
     }
-    this.#seeds = new Seeds({
+    this.#seeds = new Seeds(
+      {
         link: (address, signal) => this.#dialSeed(address, signal),
         failed: (address, error) => runtime.warn('seed-failed', `seed ${address}: ${error.message}`, error),
-      }, systemClock, systemRandom)
+      },
+      systemClock,
+      systemRandom,
+    )
   }
 
   /** The bound address with its real port. */
@@ -109,9 +121,14 @@ export class Network {
   hostOf(type: string, node: string | undefined): string | undefined {
     if (node !== undefined) {
       if (this.#cluster.topology.member(node)) return node
-      throw new UnreachableError(`expected a member to create ${describe(type)} on, got ${describe(node)}, which is none`, { outcome: 'not-sent', address: `actor://${node}` })
+      throw new UnreachableError(
+        `expected a member to create ${describe(type)} on, got ${describe(node)}, which is none`,
+        { outcome: 'not-sent', address: `actor://${node}` },
+      )
     }
-    const hosts = [...this.#cluster.topology.members()].filter(({ nodeId, classes }) => nodeId !== this.#runtime.nodeId && classes.includes(type))
+    const hosts = [...this.#cluster.topology.members()].filter(
+      ({ nodeId, classes }) => nodeId !== this.#runtime.nodeId && classes.includes(type),
+    )
     return hosts[Math.floor(systemRandom.float() * hosts.length)]?.nodeId
   }
 
@@ -137,7 +154,9 @@ export class Network {
   async #listen(addr: string): Promise<void> {
     const transport = this.#transports.find(({ listen }) => listen)
     if (!transport) {
-      throw new ConfigError(`expected an address a transport of this platform can listen on, got ${describe(addr)}: browsers can only dial, use seeds`)
+      throw new ConfigError(
+        `expected an address a transport of this platform can listen on, got ${describe(addr)}: browsers can only dial, use seeds`,
+      )
     }
     this.#listener = await transport.listen!(addr, (connection) => void this.#link(connection, transport.name, false))
     this.#cluster.topology.self.addr = this.#listener.address
@@ -148,7 +167,10 @@ export class Network {
     const joined = this.#seeds.join(seeds, needsAll)
     if (timeoutMs === Infinity) return joined
     const { promise, reject } = deferred<never>()
-    const timer = systemClock.setTimer(() => reject(new PulsingTimeoutError('joining the cluster', timeoutMs)), timeoutMs)
+    const timer = systemClock.setTimer(
+      () => reject(new PulsingTimeoutError('joining the cluster', timeoutMs)),
+      timeoutMs,
+    )
     await Promise.race([joined, promise]).finally(() => timer.cancel())
   }
 
@@ -156,17 +178,25 @@ export class Network {
     const link = await this.#dial(address, signal)
     if (link.nodeId === this.#runtime.nodeId) return undefined
     await this.#cluster.whenSynced(link)
-    if (!link.isOpen) throw new UnreachableError(`expected seed ${address} to tell what it knows, got the end of the link`, { outcome: 'not-sent' })
+    if (!link.isOpen)
+      throw new UnreachableError(`expected seed ${address} to tell what it knows, got the end of the link`, {
+        outcome: 'not-sent',
+      })
     return { gone: this.#cluster.neighbours.whenGone(link.nodeId) }
   }
 
   async #dial(endpoint: unknown, signal: AbortSignal): Promise<Link> {
     const transport = this.#transports.find((candidate) => candidate.dial && candidate.handles(endpoint))
     if (!transport) {
-      throw new ConfigError(`expected a MessagePort, Worker, SharedWorker, window or an address one of ${this.#transports.map(({ name }) => name).join(', ')} can dial, got ${describe(endpoint)}`)
+      throw new ConfigError(
+        `expected a MessagePort, Worker, SharedWorker, window or an address one of ${this.#transports.map(({ name }) => name).join(', ')} can dial, got ${describe(endpoint)}`,
+      )
     }
     const timeout = new AbortController()
-    const timer = systemClock.setTimer(() => timeout.abort(new PulsingTimeoutError(`connecting to ${describe(endpoint)}`, CONNECT_TIMEOUT_MS)), CONNECT_TIMEOUT_MS)
+    const timer = systemClock.setTimer(
+      () => timeout.abort(new PulsingTimeoutError(`connecting to ${describe(endpoint)}`, CONNECT_TIMEOUT_MS)),
+      CONNECT_TIMEOUT_MS,
+    )
     const abort = (): void => timeout.abort(signal.reason)
     signal.addEventListener('abort', abort)
     try {
@@ -188,9 +218,14 @@ export class Network {
         auth: this.#settings.auth,
         clock: systemClock,
       })
-      this.#cluster.neighbours.add(link, (outcome) => ('link' in outcome ? resolve(outcome.link) : reject(outcome.error)))
+      this.#cluster.neighbours.add(link, (outcome) =>
+        'link' in outcome ? resolve(outcome.link) : reject(outcome.error),
+      )
     })
-    if (!isDialer) opened.catch((error: PulsingError) => this.#runtime.warn('handshake-failed', `a neighbour was not let in: ${error.message}`, error))
+    if (!isDialer)
+      opened.catch((error: PulsingError) =>
+        this.#runtime.warn('handshake-failed', `a neighbour was not let in: ${error.message}`, error),
+      )
     return opened
   }
 

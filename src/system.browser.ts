@@ -10,5 +10,7 @@ import { startSystem } from './system.ts'
  * @throws AuthError, ProtocolError when every seed refused this node
  */
 export function createActorSystem(config?: SystemConfig): Promise<ActorSystem> {
-  return startSystem(config, async (runtime, settings) => (await import('./network.browser.ts')).makeNetwork(runtime, settings))
+  return startSystem(config, async (runtime, settings) =>
+    (await import('./network.browser.ts')).makeNetwork(runtime, settings),
+  )
 }

@@ -1,10 +1,10 @@
 /** Systems in Node.js: they can listen on WebSocket. */
 import type { ActorSystem } from './actor/actor-system.ts'
 import type { SystemConfig } from './config.ts'
+import type { Transport } from './link/connection.ts'
 import { Network } from './network.ts'
 import { startSystem } from './system.ts'
 import { messagePort } from './transport/message-port/message-port-transport.ts'
-import type { Transport } from './link/connection.ts'
 import type { WebSocketListenerOptions } from './transport/websocket/listener.node.ts'
 import { webSocketListener } from './transport/websocket/listener.node.ts'
 import { webSocket } from './transport/websocket/websocket-transport.ts'
@@ -16,7 +16,10 @@ import { webSocket } from './transport/websocket/websocket-transport.ts'
  * @throws AuthError, ProtocolError when every seed refused this node
  */
 export function createActorSystem(config?: SystemConfig): Promise<ActorSystem> {
-  return startSystem(config, (runtime, settings) => new Network(runtime, settings, [webSocketBothWays(), messagePort()]))
+  return startSystem(
+    config,
+    (runtime, settings) => new Network(runtime, settings, [webSocketBothWays(), messagePort()]),
+  )
 }
 
 /** WebSocket as Node.js has it: dialling and listening. */

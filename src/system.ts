@@ -21,7 +21,8 @@ export type NetworkFactory = (runtime: ActorRuntime, settings: Settings) => Netw
 
 /** Starts a node. Resolves when it listens, if it is to, and has joined its seeds, if it has any. */
 export async function startSystem(config: SystemConfig | undefined, makeNetwork: NetworkFactory): Promise<ActorSystem> {
-  if (config !== undefined && !(config instanceof SystemConfig)) throw new ConfigError(`expected a SystemConfig, got ${describe(config)}`)
+  if (config !== undefined && !(config instanceof SystemConfig))
+    throw new ConfigError(`expected a SystemConfig, got ${describe(config)}`)
   const system = new NodeSystem((config ?? SystemConfig.standalone()).settings, makeNetwork)
   try {
     await system.start()
@@ -46,7 +47,13 @@ class NodeSystem extends ActorSystem {
     this.#settings = settings
     this.#makeNetwork = makeNetwork
     const { logger, mailboxCapacity } = settings
-    this.#runtime = new ActorRuntime({ nodeId: this.nodeId, clock: systemClock, logger, mailboxCapacity, proxies: proxyFactory })
+    this.#runtime = new ActorRuntime({
+      nodeId: this.nodeId,
+      clock: systemClock,
+      logger,
+      mailboxCapacity,
+      proxies: proxyFactory,
+    })
     this.#runtime.system = this
   }
 
@@ -74,7 +81,8 @@ class NodeSystem extends ActorSystem {
     const { node, policy, timeout = DEFAULT_RESOLVE_TIMEOUT_MS, signal } = options
     signal?.throwIfAborted()
     if (!(timeout >= 0)) throw new ConfigError(`expected timeout as milliseconds or Infinity, got ${describe(timeout)}`)
-    const local = node === this.nodeId || (node === undefined && policy === undefined) ? this.#runtime.byName(name)?.ref : undefined
+    const local =
+      node === this.nodeId || (node === undefined && policy === undefined) ? this.#runtime.byName(name)?.ref : undefined
     if (local) return local
     return (await this.#open()).resolve(name, { ...options, timeout })
   }
@@ -104,7 +112,8 @@ class NodeSystem extends ActorSystem {
     if (host !== undefined && host !== this.nodeId) {
       return (await this.#open()).create(host, { type, args, name, isPublic: options.public ?? false })
     }
-    if (host === undefined) this.#runtime.warn('remote-creation-local', `no other member hosts ${describe(type)}: created here`)
+    if (host === undefined)
+      this.#runtime.warn('remote-creation-local', `no other member hosts ${describe(type)}: created here`)
     return this.#runtime.spawn(make, name, options)
   }
 
@@ -122,7 +131,12 @@ class NodeSystem extends ActorSystem {
 
   /** The network, brought up by whoever needs it first. */
   #open(): Promise<Network> {
-    if (this.#shutdown) return Promise.reject(new ActorStoppedError('expected a running system, got one that is shut down', { address: `actor://${this.nodeId}` }))
+    if (this.#shutdown)
+      return Promise.reject(
+        new ActorStoppedError('expected a running system, got one that is shut down', {
+          address: `actor://${this.nodeId}`,
+        }),
+      )
     this.#opening ??= this.#bringUp()
     return this.#opening
   }

@@ -123,7 +123,10 @@ export class ActorCell implements Recipient, Runnable {
   /** Takes an envelope into the mailbox; settles when it is in. */
   accept(envelope: Envelope): Promise<void> {
     if (this.#state === 'stopping' || this.#state === 'stopped') {
-      this.#refuse(envelope, new ActorStoppedError('expected a running actor, got one that has stopped', { address: this.toString() }))
+      this.#refuse(
+        envelope,
+        new ActorStoppedError('expected a running actor, got one that has stopped', { address: this.toString() }),
+      )
       return SETTLED
     }
     const accepted = this.#mailbox.offer(envelope) ? SETTLED : this.#overflow(envelope)
@@ -194,7 +197,9 @@ export class ActorCell implements Recipient, Runnable {
     envelope.isStashed = false
     try {
       const context = new MessageContext(this, envelope)
-      const result = this.behavior ? this.behavior(envelope.message, context) : this.#actor.receive(envelope.message, context)
+      const result = this.behavior
+        ? this.behavior(envelope.message, context)
+        : this.#actor.receive(envelope.message, context)
       if (isThenable(result)) this.#await(envelope, result)
       else this.#succeeded(envelope, result)
     } catch (error) {
@@ -311,7 +316,9 @@ export class ActorCell implements Recipient, Runnable {
 
   #refuseAll(envelopes: readonly Envelope[]): void {
     if (envelopes.length === 0) return
-    const error = new ActorStoppedError('the actor stopped before it handled this message', { address: this.toString() })
+    const error = new ActorStoppedError('the actor stopped before it handled this message', {
+      address: this.toString(),
+    })
     for (const envelope of envelopes) this.#refuse(envelope, error)
   }
 

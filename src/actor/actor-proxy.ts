@@ -25,16 +25,15 @@ export type MethodName<C> = {
       : never
 }[keyof C]
 
+type Streamed<T> = AsyncIterable<T> | Generator<T, unknown, never> | ReadableStream<T>
+type Items<R> = R extends Streamed<infer T> ? StreamReader<T> : R
+
 /** What a call gives: streams for methods that return generators, async iterables or web streams, promises for all others. */
 export type ProxyResult<R> = 0 extends 1 & R
   ? Promise<R>
-  : R extends AsyncIterable<infer T> | Generator<infer T, unknown, never> | ReadableStream<infer T>
+  : [R] extends [Streamed<infer T>]
     ? StreamReader<T>
-    : Promise<StreamedValue<Awaited<R>>>
-
-type StreamedValue<R> = R extends AsyncIterable<infer T> | Generator<infer T, unknown, never> | ReadableStream<infer T>
-  ? StreamReader<T>
-  : R
+    : Promise<Items<Awaited<R>>>
 
 export type ProxyMethod<F> = F extends (...args: infer A) => infer R ? (...args: A) => ProxyResult<R> : never
 

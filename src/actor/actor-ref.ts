@@ -127,17 +127,19 @@ export class Ref implements ActorRef {
     const abort = (): void => giveUp.abort(signal?.reason)
     if (signal?.aborted) abort()
     else signal?.addEventListener('abort', abort)
-    const opening = this.#ask(value, { ...options, signal: giveUp.signal }).finally(() => signal?.removeEventListener('abort', abort)).then((reply) => {
-      if (reply instanceof StreamReader) return reply.detach()
-      if (reply instanceof Message && reply.isStream) {
-        const source = reply.streamReader().detach()
-        if (!wantsMessages) return source
-        return source instanceof Promise
-          ? source.then((opened) => new MessageSource(opened, reply.msgType))
-          : new MessageSource(source, reply.msgType)
-      }
-      throw new PulsingUnsupportedError('expected a stream as reply, got a single message', { address: String(this) })
-    })
+    const opening = this.#ask(value, { ...options, signal: giveUp.signal })
+      .finally(() => signal?.removeEventListener('abort', abort))
+      .then((reply) => {
+        if (reply instanceof StreamReader) return reply.detach()
+        if (reply instanceof Message && reply.isStream) {
+          const source = reply.streamReader().detach()
+          if (!wantsMessages) return source
+          return source instanceof Promise
+            ? source.then((opened) => new MessageSource(opened, reply.msgType))
+            : new MessageSource(source, reply.msgType)
+        }
+        throw new PulsingUnsupportedError('expected a stream as reply, got a single message', { address: String(this) })
+      })
     return new StreamReader<unknown>(opening, (reason) => giveUp.abort(reason))
   }
 

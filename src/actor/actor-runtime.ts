@@ -3,7 +3,14 @@ import type { Clock } from '../base/clock.ts'
 import { Deadlines } from '../base/deadlines.ts'
 import { Emitter } from '../base/emitter.ts'
 import type { PulsingError } from '../base/errors.ts'
-import { ActorAlreadyExistsError, ActorStoppedError, ConfigError, describe, PulsingTimeoutError, toActorError } from '../base/errors.ts'
+import {
+  ActorAlreadyExistsError,
+  ActorStoppedError,
+  ConfigError,
+  describe,
+  PulsingTimeoutError,
+  toActorError,
+} from '../base/errors.ts'
 import { nameProblem } from '../message/address.ts'
 import type { ActorLike, ActorSource, Spawnable, StopReason } from './actor.ts'
 import { toActor } from './actor.ts'
@@ -98,7 +105,10 @@ export class ActorRuntime {
     options: SpawnOptions | undefined,
     parent: ActorCell | undefined,
   ): Promise<ActorRef> {
-    if (parent && !parent.takesChildren) throw new ActorStoppedError('expected a running parent for a new actor, got one that has stopped', { address: parent.toString() })
+    if (parent && !parent.takesChildren)
+      throw new ActorStoppedError('expected a running parent for a new actor, got one that has stopped', {
+        address: parent.toString(),
+      })
     if (this.#isClosed) throw new ActorStoppedError('expected a running system to spawn in, got one that is shut down')
     if (name !== undefined) {
       if (this.#names.has(name))
@@ -229,7 +239,8 @@ function instantiate(actor: Spawnable): ActorLike {
 
 function make(actor: (() => unknown) | (new () => unknown)): unknown {
   const prototype: unknown = actor.prototype
-  const isClass = isActorLike(prototype) || isActorSource(prototype) || /^class\b/.test(Function.prototype.toString.call(actor))
+  const isClass =
+    isActorLike(prototype) || isActorSource(prototype) || /^class\b/.test(Function.prototype.toString.call(actor))
   return isClass ? new (actor as new () => unknown)() : (actor as () => unknown)()
 }
 

@@ -10,6 +10,8 @@ export function discardResult(result: unknown): void {
     if (result.isStream) ignoreRejection(result.streamReader().cancel())
   } else if (isStreamLike(result)) {
     // Whatever it throws on being closed has nobody left to hear it.
-    ignoreRejection(Promise.resolve(result).then((streamed) => Promise.resolve(toSource(streamed)).then((source) => source.cancel())))
+    ignoreRejection(
+      Promise.resolve(result).then((streamed) => Promise.resolve(toSource(streamed)).then((source) => source.cancel())),
+    )
   }
 }

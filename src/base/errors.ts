@@ -11,8 +11,14 @@ export interface PulsingErrorOptions {
   readonly address?: string | undefined
 }
 
+/** Marks our errors in every realm, where `instanceof` knows only its own. */
+const BRAND: unique symbol = Symbol.for('pulsing.error') as never
+
 /** The base of all errors of this package. */
 export abstract class PulsingError extends Error {
+  get [BRAND](): true {
+    return true
+  }
   /** A stable, machine-readable name of the kind of failure. */
   abstract readonly code: string
   /** The actor or node concerned, as a URI, where there is one. */
@@ -200,33 +206,14 @@ export class PulsingUnsupportedError extends PulsingActorError {
  */
 export function isPulsingError(error: unknown, kind?: string): error is PulsingError {
   if (typeof error !== 'object' || error === null) return false
-  const { name, code } = error as { name?: unknown; code?: unknown }
-  if (typeof name !== 'string' || typeof code !== 'string') return false
-  if (!(error instanceof PulsingError) && !NAMES.has(name)) return false
+  const { name, code } = error as { readonly name?: unknown; readonly code?: unknown }
+  // A clone of an error, as ports and logs make them, has no brand, but a name of ours and a code.
+  if (!(BRAND in error) && !(typeof name === 'string' && OURS.test(name) && typeof code === 'string')) return false
   return kind === undefined || code === kind || name === kind
 }
 
-const NAMES: ReadonlySet<string> = /* @__PURE__ */ new Set([
-  'ConfigError',
-  'ActorNotFoundError',
-  'ActorAlreadyExistsError',
-  'ActorStoppedError',
-  'MailboxFullError',
-  'UnreachableError',
-  'SessionResetError',
-  'StreamClosedError',
-  'StreamError',
-  'ProtocolError',
-  'NotSerialisableError',
-  'AuthError',
-  'PermissionDeniedError',
-  'OverloadedError',
-  'NoSuchMethodError',
-  'PulsingBusinessError',
-  'PulsingSystemError',
-  'PulsingTimeoutError',
-  'PulsingUnsupportedError',
-])
+const OURS =
+  /^(Config|Actor(NotFound|AlreadyExists|Stopped)|MailboxFull|Unreachable|SessionReset|Stream(Closed)?|Protocol|NotSerialisable|Auth|PermissionDenied|Overloaded|NoSuchMethod|Pulsing(Business|System|Timeout|Unsupported))Error$/
 
 /** What went wrong, as the caller of an actor sees it: ours as they are, everything else in one of the four actor errors with the original as `cause`. */
 export function toActorError(thrown: unknown, address?: string): PulsingError {

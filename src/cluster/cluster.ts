@@ -2,12 +2,13 @@
  * This node's place in the cluster: its links, what it knows of the others, and the way of every frame. A thin shell
  * around `Topology` and `Names`, which decide; here are links, events and the flooding of news.
  */
+
+import type { ActorRef } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import type { Member, ResolveOptions } from '../actor/actor-system.ts'
 import { DEFAULT_RESOLVE_TIMEOUT_MS } from '../actor/actor-system.ts'
-import type { ActorRef } from '../actor/actor-ref.ts'
-import { ActorNotFoundError, describe, type PulsingError, SessionResetError, UnreachableError } from '../base/errors.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
+import { ActorNotFoundError, describe, type PulsingError, SessionResetError, UnreachableError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { Link } from '../link/link.ts'
 import { nameUri } from '../message/address.ts'
@@ -105,7 +106,12 @@ export class Cluster implements Routes {
           ? undefined
           : this.#runtime.clock.setTimer(() => {
               const where = options.node === undefined ? 'in the cluster' : `on node ${options.node}`
-              fail(new ActorNotFoundError(`expected a public actor named ${describe(name)} ${where} within ${timeout} ms, got none`, { address: nameUri(name) }))
+              fail(
+                new ActorNotFoundError(
+                  `expected a public actor named ${describe(name)} ${where} within ${timeout} ms, got none`,
+                  { address: nameUri(name) },
+                ),
+              )
             }, timeout)
       if (signal?.aborted) onAbort()
       else signal?.addEventListener('abort', onAbort)
@@ -153,13 +159,25 @@ export class Cluster implements Routes {
     const { nodeId, kind, features } = link.peer
     if (!this.topology.record(nodeId)) {
       // Version 0: whatever the neighbour says of itself replaces it.
-      this.topology.applySnapshot({ op: 'node', nodeId, version: 0, kind, addr: undefined, features, classes: [], links: [], names: [] })
+      this.topology.applySnapshot({
+        op: 'node',
+        nodeId,
+        version: 0,
+        kind,
+        addr: undefined,
+        features,
+        classes: [],
+        links: [],
+        names: [],
+      })
     }
     if (!this.topology.self.links.has(nodeId)) {
       this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: true })], link)
       this.#recompute()
     }
-    const snapshots: Update[] = [...this.topology.members()].filter(({ version }) => version > 0).map((record) => this.topology.snapshot(record))
+    const snapshots: Update[] = [...this.topology.members()]
+      .filter(({ version }) => version > 0)
+      .map((record) => this.topology.snapshot(record))
     this.neighbours.send(link, [...snapshots, { op: 'synced' }])
     this.#runtime.events.emit('linkOpened', { nodeId, transport: link.transport })
   }
@@ -180,11 +198,17 @@ export class Cluster implements Routes {
   }
 
   #peersVia(neighbour: string): string[] {
-    return [...this.peers.associations()].map(({ nodeId }) => nodeId).filter((nodeId) => this.topology.nextHop(nodeId) === neighbour)
+    return [...this.peers.associations()]
+      .map(({ nodeId }) => nodeId)
+      .filter((nodeId) => this.topology.nextHop(nodeId) === neighbour)
   }
 
   #lose(peers: readonly string[], neighbour: string): void {
-    for (const peer of peers) this.peers.lost(peer, new SessionResetError(`the link to node ${neighbour} was lost`, { address: `actor://${peer}` }))
+    for (const peer of peers)
+      this.peers.lost(
+        peer,
+        new SessionResetError(`the link to node ${neighbour} was lost`, { address: `actor://${peer}` }),
+      )
   }
 
   /** One frame from a neighbour. @throws ProtocolError */
@@ -198,7 +222,12 @@ export class Cluster implements Routes {
     if (from === undefined) return
     if (frame.kind !== FRAME.undeliverable) this.peers.receive(link, from, frame)
     else if (this.topology.nextHop(frame.actor) === link.nodeId) {
-      this.peers.lost(frame.actor, new UnreachableError(`expected a way to node ${frame.actor}, got none: ${frame.reason}`, { address: `actor://${frame.actor}` }))
+      this.peers.lost(
+        frame.actor,
+        new UnreachableError(`expected a way to node ${frame.actor}, got none: ${frame.reason}`, {
+          address: `actor://${frame.actor}`,
+        }),
+      )
     }
   }
 
@@ -244,17 +273,27 @@ export class Cluster implements Routes {
     const { joined, left } = this.topology.recompute()
     for (const record of left) {
       for (const name of record.names.keys()) this.#names.remove(name, record.nodeId)
-      this.peers.lost(record.nodeId, new UnreachableError(`node ${record.nodeId} left the cluster`, { address: `actor://${record.nodeId}` }))
+      this.peers.lost(
+        record.nodeId,
+        new UnreachableError(`node ${record.nodeId} left the cluster`, { address: `actor://${record.nodeId}` }),
+      )
       this.#runtime.events.emit('memberLeft', { member: this.#member(record) })
     }
     for (const record of joined) {
+      this.peers.found(record.nodeId)
       for (const [name, actorId] of record.names) this.#names.add(name, { nodeId: record.nodeId, actorId })
       this.#runtime.events.emit('memberJoined', { member: this.#member(record) })
     }
   }
 
   #member({ nodeId, addr, kind }: NodeRecord): Member {
-    return { nodeId, kind, status: 'online', isSelf: nodeId === this.#runtime.nodeId, ...(addr === undefined ? {} : { addr }) }
+    return {
+      nodeId,
+      kind,
+      status: 'online',
+      isSelf: nodeId === this.#runtime.nodeId,
+      ...(addr === undefined ? {} : { addr }),
+    }
   }
 
   /** Leaves the cluster: what waits fails with `error`, neighbours are told, links end after what was sent has left. */

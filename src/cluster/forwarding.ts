@@ -3,8 +3,8 @@
  * for itself, and for those behind it.
  */
 import type { Link } from '../link/link.ts'
+import { FRAME, Frame, MAX_HOPS } from '../wire/frame.ts'
 import type { FrameReader } from '../wire/frame-reader.ts'
-import { Frame, FRAME, MAX_HOPS } from '../wire/frame.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { Topology } from './topology.ts'
 

@@ -4,8 +4,8 @@
  */
 import type { PulsingError } from '../base/errors.ts'
 import type { Link, LinkHandler } from '../link/link.ts'
+import { FRAME, Frame, GOAWAY } from '../wire/frame.ts'
 import type { FrameReader } from '../wire/frame-reader.ts'
-import { Frame, FRAME, GOAWAY } from '../wire/frame.ts'
 import type { Update } from './update.ts'
 import { encodeUpdates } from './update.ts'
 
@@ -62,7 +62,8 @@ export class Neighbours implements LinkHandler {
   }
 
   send(link: Link, updates: readonly Update[]): void {
-    for (let i = 0; i < updates.length; i += UPDATES_PER_FRAME) this.#sendPayload(link, encodeUpdates(updates.slice(i, i + UPDATES_PER_FRAME)))
+    for (let i = 0; i < updates.length; i += UPDATES_PER_FRAME)
+      this.#sendPayload(link, encodeUpdates(updates.slice(i, i + UPDATES_PER_FRAME)))
   }
 
   /** Ends all links, after what was sent has left, and those not yet up at once. Links that come later are refused. */

@@ -35,12 +35,16 @@ export class SystemActor implements ActorLike {
   }
 
   #create({ type, args, name, isPublic }: CreateRequest): unknown {
-    if (typeof type !== 'string' || !Array.isArray(args)) throw new PulsingUnsupportedError('expected a class and its arguments, got something else')
+    if (typeof type !== 'string' || !Array.isArray(args))
+      throw new PulsingUnsupportedError('expected a class and its arguments, got something else')
     const options: SpawnOptions = isPublic ? { public: true } : {}
     return this.#runtime.spawn(
       () => {
         const instance = this.#host(type, args)
-        if (!instance) throw new PermissionDeniedError(`expected a class this node lets others create, got ${describe(type)}: list it in withActors()`)
+        if (!instance)
+          throw new PermissionDeniedError(
+            `expected a class this node lets others create, got ${describe(type)}: list it in withActors()`,
+          )
         return instance as ActorLike
       },
       name,

@@ -61,7 +61,16 @@ export class Topology {
   applySnapshot({ nodeId, version, kind, addr, features, classes, links, names }: NodeSnapshot): Applied {
     const known = this.#records.get(nodeId)
     if (known && known.version >= version) return 'known'
-    this.#records.set(nodeId, { nodeId, version, kind, addr, features, classes, links: new Set(links), names: new Map(names) })
+    this.#records.set(nodeId, {
+      nodeId,
+      version,
+      kind,
+      addr,
+      features,
+      classes,
+      links: new Set(links),
+      names: new Map(names),
+    })
     return 'news'
   }
 
@@ -76,7 +85,9 @@ export class Topology {
   }
 
   /** Changes this node's own record; the change, to be told to others. */
-  changeSelf(change: { op: 'link'; other: string; isUp: boolean } | { op: 'name'; name: string; actorId: string | undefined }): NodeChange {
+  changeSelf(
+    change: { op: 'link'; other: string; isUp: boolean } | { op: 'name'; name: string; actorId: string | undefined },
+  ): NodeChange {
     this.self.version++
     const numbered: NodeChange = { ...change, nodeId: this.self.nodeId, version: this.self.version }
     edit(this.self, numbered)
@@ -95,7 +106,8 @@ export class Topology {
     for (const nodeId of this.self.links) this.#visit(nodeId, nodeId, hops, queue)
     for (let record = queue.shift(); record !== undefined; record = queue.shift()) {
       for (const nodeId of record.links) {
-        if (this.#records.get(nodeId)?.links.has(record.nodeId)) this.#visit(nodeId, hops.get(record.nodeId)!, hops, queue)
+        if (this.#records.get(nodeId)?.links.has(record.nodeId))
+          this.#visit(nodeId, hops.get(record.nodeId)!, hops, queue)
       }
     }
     const left = [...before.keys()].filter((nodeId) => !hops.has(nodeId)).map((nodeId) => this.#records.get(nodeId)!)

@@ -21,11 +21,27 @@ export interface NodeSnapshot {
 
 /** One change of a node's record: a neighbour came or went, a public name appeared (`actorId`) or went (undefined). */
 export type NodeChange =
-  | { readonly op: 'link'; readonly nodeId: string; readonly version: number; readonly other: string; readonly isUp: boolean }
-  | { readonly op: 'name'; readonly nodeId: string; readonly version: number; readonly name: string; readonly actorId: string | undefined }
+  | {
+      readonly op: 'link'
+      readonly nodeId: string
+      readonly version: number
+      readonly other: string
+      readonly isUp: boolean
+    }
+  | {
+      readonly op: 'name'
+      readonly nodeId: string
+      readonly version: number
+      readonly name: string
+      readonly actorId: string | undefined
+    }
 
 /** News, a request for a node's whole record, or the end of what a new neighbour is told first. */
-export type Update = NodeSnapshot | NodeChange | { readonly op: 'want'; readonly nodeId: string } | { readonly op: 'synced' }
+export type Update =
+  | NodeSnapshot
+  | NodeChange
+  | { readonly op: 'want'; readonly nodeId: string }
+  | { readonly op: 'synced' }
 
 const MAX_UPDATES = 1024
 const MAX_LIST = 100_000
@@ -43,7 +59,8 @@ export function decodeUpdates(bytes: Uint8Array): Update[] {
   } catch (cause) {
     throw new ProtocolError('expected cluster updates as CBOR array, got bytes that are none', { cause })
   }
-  if (!Array.isArray(value) || value.length > MAX_UPDATES) throw new ProtocolError(`expected at most ${MAX_UPDATES} cluster updates, got ${describe(value)}`)
+  if (!Array.isArray(value) || value.length > MAX_UPDATES)
+    throw new ProtocolError(`expected at most ${MAX_UPDATES} cluster updates, got ${describe(value)}`)
   return value.map(fromArray)
 }
 
@@ -69,12 +86,14 @@ function fromArray(value: unknown): Update {
   if (op === 'synced') return { op }
   if (!isId(nodeId)) throw new ProtocolError(`expected a node id in a cluster update, got ${describe(nodeId)}`)
   if (op === 'want') return { op, nodeId }
-  if (!Number.isSafeInteger(version) || (version as number) < 1) throw new ProtocolError(`expected a version in a cluster update, got ${describe(version)}`)
+  if (!Number.isSafeInteger(version) || (version as number) < 1)
+    throw new ProtocolError(`expected a version in a cluster update, got ${describe(version)}`)
   const head = { nodeId, version: version as number }
   switch (op) {
     case 'node': {
       const [kind, addr, features, classes, links, names] = rest
-      if (kind !== 'relay' && kind !== 'leaf') throw new ProtocolError(`expected kind "relay" or "leaf", got ${describe(kind)}`)
+      if (kind !== 'relay' && kind !== 'leaf')
+        throw new ProtocolError(`expected kind "relay" or "leaf", got ${describe(kind)}`)
       if (addr !== null && !isText(addr)) throw new ProtocolError(`expected an address or null, got ${describe(addr)}`)
       return {
         op,
@@ -89,12 +108,14 @@ function fromArray(value: unknown): Update {
     }
     case 'link': {
       const [other, isUp] = rest
-      if (!isId(other) || typeof isUp !== 'boolean') throw new ProtocolError(`expected a neighbour and its state, got ${describe(rest)}`)
+      if (!isId(other) || typeof isUp !== 'boolean')
+        throw new ProtocolError(`expected a neighbour and its state, got ${describe(rest)}`)
       return { op, ...head, other, isUp }
     }
     case 'name': {
       const [name, actorId] = rest
-      if (!isName(name) || (actorId !== null && !isId(actorId))) throw new ProtocolError(`expected a name and an actor id or null, got ${describe(rest)}`)
+      if (!isName(name) || (actorId !== null && !isId(actorId)))
+        throw new ProtocolError(`expected a name and an actor id or null, got ${describe(rest)}`)
       return { op, ...head, name, actorId: actorId ?? undefined }
     }
     default:
@@ -103,7 +124,8 @@ function fromArray(value: unknown): Update {
 }
 
 function list<T>(value: unknown, isItem: (item: unknown) => item is T): T[] {
-  if (!Array.isArray(value) || value.length > MAX_LIST || !value.every(isItem)) throw new ProtocolError(`expected a list of at most ${MAX_LIST} well-formed entries, got ${describe(value)}`)
+  if (!Array.isArray(value) || value.length > MAX_LIST || !value.every(isItem))
+    throw new ProtocolError(`expected a list of at most ${MAX_LIST} well-formed entries, got ${describe(value)}`)
   return value
 }
 

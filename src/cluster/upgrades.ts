@@ -3,8 +3,9 @@
  * link of their own. The signals travel through the cluster they already share; the old way stays, and takes over again
  * when the direct link ends.
  */
-import type { Clock, Timer } from '../base/clock.ts'
+
 import { decodeCbor, encodeCbor, lower } from '../base/cbor.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 import { type PulsingError, toActorError } from '../base/errors.ts'
 import type { Connection, Negotiation, Signaling, Transport } from '../link/connection.ts'
 import type { Cluster, Upgrader } from './cluster.ts'
@@ -69,7 +70,12 @@ export class Upgrades implements Upgrader {
     traffic.messages++
     traffic.bytes += bytes
     const { messages, bytes: enoughBytes } = this.#negotiation.upgradeAfter
-    if ((traffic.messages < messages && traffic.bytes < enoughBytes) || now < traffic.notBefore || this.#attempts.has(nodeId)) return
+    if (
+      (traffic.messages < messages && traffic.bytes < enoughBytes) ||
+      now < traffic.notBefore ||
+      this.#attempts.has(nodeId)
+    )
+      return
     // Never equal to an id of the other side's: what is left of an attempt that gave way is told from the one that goes on.
     const id = 2 * ++this.#lastAttempt + (this.#cluster.topology.self.nodeId < nodeId ? 0 : 1)
     this.#signal(nodeId, ['start', id])
@@ -99,7 +105,11 @@ export class Upgrades implements Upgrader {
   }
 
   #isEligible(nodeId: string): boolean {
-    return !this.#isClosed && !this.#cluster.neighbours.link(nodeId) && this.#cluster.topology.member(nodeId)?.features.includes(this.#negotiation.feature) === true
+    return (
+      !this.#isClosed &&
+      !this.#cluster.neighbours.link(nodeId) &&
+      this.#cluster.topology.member(nodeId)?.features.includes(this.#negotiation.feature) === true
+    )
   }
 
   async #attempt(nodeId: string, id: number, isInitiator: boolean): Promise<void> {

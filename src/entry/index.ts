@@ -1,3 +1,4 @@
 /** `pulsing` in browsers: pages and workers. */
-export * from './public.ts'
+
 export { createActorSystem } from '../system.browser.ts'
+export * from './public.ts'

@@ -1,12 +1,21 @@
 /** What `pulsing` offers on every platform. */
-export { Actor } from '../actor/actor.ts'
+
 export type { ActorLike, Spawnable, StopReason } from '../actor/actor.ts'
+export { Actor } from '../actor/actor.ts'
 export type { ActorContext, Cancellable, Receive } from '../actor/actor-context.ts'
-export type { ActorProxy, MethodName, ProxiedClass, ProxyMethod, ProxyResult, UntypedCall, UntypedProxy } from '../actor/actor-proxy.ts'
+export type {
+  ActorProxy,
+  MethodName,
+  ProxiedClass,
+  ProxyMethod,
+  ProxyResult,
+  UntypedCall,
+  UntypedProxy,
+} from '../actor/actor-proxy.ts'
 export type { ActorRef, AskOptions } from '../actor/actor-ref.ts'
 export { DEFAULT_ASK_TIMEOUT_MS } from '../actor/actor-ref.ts'
-export { ActorSystem, DEFAULT_RESOLVE_TIMEOUT_MS } from '../actor/actor-system.ts'
 export type { CreateOptions, Member, Peer, ResolveOptions, ResolvePolicy, SpawnOptions } from '../actor/actor-system.ts'
+export { ActorSystem, DEFAULT_RESOLVE_TIMEOUT_MS } from '../actor/actor-system.ts'
 export type { MailboxOptions, Overflow } from '../actor/mailbox.ts'
 export { DEFAULT_MAILBOX_CAPACITY, MAX_MAILBOX_CAPACITY, MIN_MAILBOX_CAPACITY } from '../actor/mailbox.ts'
 export type { Logger, SystemEvents } from '../actor/system-events.ts'
@@ -37,7 +46,7 @@ export {
 } from '../base/errors.ts'
 export type { Limits } from '../config.ts'
 export { DEFAULT_MAX_MESSAGE_BYTES, SystemConfig } from '../config.ts'
-export type { Applicant, Auth } from '../link/auth.ts'
+export type { Applicant, Auth } from '../link/auth-setting.ts'
 export type {
   Attachments,
   Connection,

@@ -22,27 +22,55 @@ export interface Hello {
 
 export function encodeHello(hello: Hello): Uint8Array {
   const { nodeId, kind, versions, features, token, serial } = hello
-  return encodeCbor({ pulsing: versions, node: nodeId, kind, features, serial, ...(token === undefined ? {} : { token }) })
+  return encodeCbor({
+    pulsing: versions,
+    node: nodeId,
+    kind,
+    features,
+    serial,
+    ...(token === undefined ? {} : { token }),
+  })
 }
 
 /** @throws ProtocolError naming the first field that is not as it must be */
 export function decodeHello(bytes: Uint8Array): Hello {
-  if (bytes.byteLength > MAX_HELLO_BYTES) throw new ProtocolError(`expected a hello of at most ${MAX_HELLO_BYTES} bytes, got ${bytes.byteLength}`)
+  if (bytes.byteLength > MAX_HELLO_BYTES)
+    throw new ProtocolError(`expected a hello of at most ${MAX_HELLO_BYTES} bytes, got ${bytes.byteLength}`)
   let value: unknown
   try {
     value = decodeCbor(bytes)
   } catch (cause) {
     throw new ProtocolError('expected a hello as CBOR map, got bytes that are none', { cause })
   }
-  const get = (key: string): unknown => (typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined)
-  const [versions, nodeId, kind, features, token, serial] = [get('pulsing'), get('node'), get('kind'), get('features'), get('token'), get('serial')]
-  if (!Array.isArray(versions) || versions.length !== 2 || !versions.every(Number.isInteger)) throw expected('versions as two integers', versions)
+  const get = (key: string): unknown =>
+    typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+      ? (value as Record<string, unknown>)[key]
+      : undefined
+  const [versions, nodeId, kind, features, token, serial] = [
+    get('pulsing'),
+    get('node'),
+    get('kind'),
+    get('features'),
+    get('token'),
+    get('serial'),
+  ]
+  if (!Array.isArray(versions) || versions.length !== 2 || !versions.every(Number.isInteger))
+    throw expected('versions as two integers', versions)
   if (!isId(nodeId)) throw expected('a node id of 22 characters', nodeId)
   if (kind !== 'relay' && kind !== 'leaf') throw expected('kind "relay" or "leaf"', kind)
-  if (!Array.isArray(features) || features.length > MAX_FEATURES || !features.every(isFeature)) throw expected('a list of features', features)
+  if (!Array.isArray(features) || features.length > MAX_FEATURES || !features.every(isFeature))
+    throw expected('a list of features', features)
   if (token !== undefined && typeof token !== 'string') throw expected('token as text', token)
-  if (serial !== undefined && (!Number.isSafeInteger(serial) || (serial as number) < 0)) throw expected('a serial number', serial)
-  return { versions: versions as [number, number], nodeId, kind, features: features as string[], token, serial: (serial as number | undefined) ?? 0 }
+  if (serial !== undefined && (!Number.isSafeInteger(serial) || (serial as number) < 0))
+    throw expected('a serial number', serial)
+  return {
+    versions: versions as [number, number],
+    nodeId,
+    kind,
+    features: features as string[],
+    token,
+    serial: (serial as number | undefined) ?? 0,
+  }
 }
 
 /** The highest version both sides speak, or undefined. */

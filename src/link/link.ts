@@ -12,8 +12,8 @@ import type { PulsingError } from '../base/errors.ts'
 import { AuthError, describe, OverloadedError, ProtocolError, toActorError, UnreachableError } from '../base/errors.ts'
 import { carriesMessage, FLAG, FRAME, Frame, GOAWAY, PROTOCOL_VERSION } from '../wire/frame.ts'
 import { FrameReader } from '../wire/frame-reader.ts'
-import type { Auth } from './auth.ts'
 import { admit, presentToken } from './auth.ts'
+import type { Auth } from './auth-setting.ts'
 import type { Attachments, Connection, ConnectionHandler } from './connection.ts'
 import { CHECK_EVERY_MS, Heartbeat } from './heartbeat.ts'
 import type { Hello } from './hello.ts'
@@ -78,7 +78,9 @@ export class Link implements ConnectionHandler {
     this.#heartbeat = new Heartbeat(options.clock.now())
     this.#timer = options.clock.setTimer(() => {
       const what = this.#remote ? 'a welcome' : 'a hello'
-      this.#fail(new UnreachableError(`expected ${what} within ${HANDSHAKE_TIMEOUT_MS} ms, got none`, { outcome: 'not-sent' }))
+      this.#fail(
+        new UnreachableError(`expected ${what} within ${HANDSHAKE_TIMEOUT_MS} ms, got none`, { outcome: 'not-sent' }),
+      )
     }, HANDSHAKE_TIMEOUT_MS)
     connection.open(this)
     void this.#greet()
@@ -135,7 +137,8 @@ export class Link implements ConnectionHandler {
   forward(raw: Uint8Array, hopsAt: number, values: readonly unknown[] | undefined): void {
     if (this.#state !== 'open') return
     if (!values?.length) this.#outbox.addRaw(raw, hopsAt)
-    else this.#outbox.sendAlone((outbox) => outbox.addRaw(raw, hopsAt), { values, transfer: values as readonly object[] })
+    else
+      this.#outbox.sendAlone((outbox) => outbox.addRaw(raw, hopsAt), { values, transfer: values as readonly object[] })
   }
 
   /** Ends the link after what was sent has left, telling the neighbour why. */
@@ -170,7 +173,11 @@ export class Link implements ConnectionHandler {
       const token = await presentToken(this.#options.auth)
       if (this.#state !== 'greeting') return
       this.#control.kind = FRAME.hello
-      this.#control.payload = encodeHello({ ...this.#options.hello, versions: [PROTOCOL_VERSION, PROTOCOL_VERSION], token })
+      this.#control.payload = encodeHello({
+        ...this.#options.hello,
+        versions: [PROTOCOL_VERSION, PROTOCOL_VERSION],
+        token,
+      })
       this.#outbox.add(this.#control)
     } catch (error) {
       this.#fail(toActorError(error))
@@ -189,7 +196,10 @@ export class Link implements ConnectionHandler {
         if (count > 0) {
           frame.attachments = attachments?.slice(taken, taken + count)
           taken += count
-          if (frame.attachments?.length !== count) throw new ProtocolError(`expected ${count} attachments beside the frame, got ${frame.attachments?.length ?? 0}`)
+          if (frame.attachments?.length !== count)
+            throw new ProtocolError(
+              `expected ${count} attachments beside the frame, got ${frame.attachments?.length ?? 0}`,
+            )
         }
         if (this.#state === 'open') this.#receive(frame)
         else this.#greeted(frame)
@@ -214,7 +224,11 @@ export class Link implements ConnectionHandler {
     this.#writable?.resolve()
     const reason = this.#reason ?? error
     if (wasOpen) this.#handler.closed(this, reason)
-    else this.#handler.failed(this, reason ?? new UnreachableError('the connection was closed during the handshake', { outcome: 'not-sent' }))
+    else
+      this.#handler.failed(
+        this,
+        reason ?? new UnreachableError('the connection was closed during the handshake', { outcome: 'not-sent' }),
+      )
     this.#over.resolve()
   }
 
@@ -233,13 +247,16 @@ export class Link implements ConnectionHandler {
         this.#reason = goawayError(frame.id, frame.reason)
         break
       default:
-        throw new ProtocolError(`expected ${this.#remote ? 'a welcome' : 'a hello'} as next frame, got kind ${frame.kind}`)
+        throw new ProtocolError(
+          `expected ${this.#remote ? 'a welcome' : 'a hello'} as next frame, got kind ${frame.kind}`,
+        )
     }
   }
 
   #readHello(frame: Frame): void {
     if (this.#remote) throw new ProtocolError('expected one hello, got a second one')
-    if (frame.payload.byteLength > MAX_HELLO_BYTES) throw new ProtocolError(`expected a hello of at most ${MAX_HELLO_BYTES} bytes, got ${frame.payload.byteLength}`)
+    if (frame.payload.byteLength > MAX_HELLO_BYTES)
+      throw new ProtocolError(`expected a hello of at most ${MAX_HELLO_BYTES} bytes, got ${frame.payload.byteLength}`)
     const hello = decodeHello(frame.payload)
     if (commonVersion(hello.versions) === undefined) {
       const message = `expected protocol version ${PROTOCOL_VERSION}, got ${hello.versions[0]} to ${hello.versions[1]}`
@@ -291,7 +308,12 @@ export class Link implements ConnectionHandler {
     this.#isBlocked = !this.#connection.send(batch, attachments)
     if (!this.#isBlocked) return
     this.#blockedBytes += batch.byteLength
-    if (this.#blockedBytes > MAX_BLOCKED_BYTES) this.#fail(new OverloadedError(`expected the neighbour to take what is sent, got ${MAX_BLOCKED_BYTES} bytes waiting for it`))
+    if (this.#blockedBytes > MAX_BLOCKED_BYTES)
+      this.#fail(
+        new OverloadedError(
+          `expected the neighbour to take what is sent, got ${MAX_BLOCKED_BYTES} bytes waiting for it`,
+        ),
+      )
   }
 
   #sendControl(kind: number, id = 0, reason = ''): void {
@@ -305,7 +327,11 @@ export class Link implements ConnectionHandler {
     this.#timer = this.#clock.setTimer(() => {
       const verdict = this.#heartbeat.check(this.#clock.now())
       if (verdict === 'gone') {
-        this.#fail(new UnreachableError('expected a sign of life from the neighbour, got silence', { address: `actor://${this.nodeId}` }))
+        this.#fail(
+          new UnreachableError('expected a sign of life from the neighbour, got silence', {
+            address: `actor://${this.nodeId}`,
+          }),
+        )
         return
       }
       if (verdict === 'probe') this.#sendControl(FRAME.ping)

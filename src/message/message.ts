@@ -126,7 +126,10 @@ export class Message {
         `expected a stream message, got a single one of type ${describe(this.msgType)}: read its payload instead`,
       )
     }
-    if (this.#isSpent) throw new StreamClosedError(`expected a stream message that was not sent, got type ${describe(this.msgType)} after it was`)
+    if (this.#isSpent)
+      throw new StreamClosedError(
+        `expected a stream message that was not sent, got type ${describe(this.msgType)} after it was`,
+      )
     this.#reader ??= new StreamReader(this.#source)
     return this.#reader as StreamReader<T>
   }

@@ -12,6 +12,8 @@ export function decodePayload(payload: Uint8Array): unknown {
   try {
     return decodeCbor(payload)
   } catch (error) {
-    throw new ProtocolError(`expected one CBOR value in the payload, got ${payload.byteLength} bytes that are none`, { cause: error })
+    throw new ProtocolError(`expected one CBOR value in the payload, got ${payload.byteLength} bytes that are none`, {
+      cause: error,
+    })
   }
 }

@@ -26,8 +26,12 @@ export interface ActorClass<T extends Constructor> {
   options(options: CreateOptions): Pick<ActorClass<T>, 'local' | 'remote'>
 }
 
-/** The class itself, and what `asActor` adds to it. */
-export type ActorConstructor<T extends Constructor> = T & ActorClass<T>
+/** The class itself, whose instances `spawn` takes, and what `asActor` adds to it. */
+export type ActorConstructor<T extends Constructor> = Pick<T, keyof T> &
+  (new (
+    ...args: ConstructorParameters<T>
+  ) => InstanceType<T> & ActorSource) &
+  ActorClass<T>
 
 export interface AsActorOptions {
   /** The name under which other nodes know the class; minifiers rename classes, not this. Default: the class's name. */
@@ -66,7 +70,8 @@ export function asActor(
 ): <T extends Constructor>(Class: T, context?: ClassDecoratorContext) => ActorConstructor<T>
 export function asActor(classOrOptions: Constructor | AsActorOptions, context?: ClassDecoratorContext): unknown {
   if (typeof classOrOptions === 'function') return register(classOrOptions, context?.name || classOrOptions.name)
-  if (typeof classOrOptions !== 'object' || classOrOptions === null) throw new ConfigError(`expected a class or { type }, got ${describe(classOrOptions)}`)
+  if (typeof classOrOptions !== 'object' || classOrOptions === null)
+    throw new ConfigError(`expected a class or { type }, got ${describe(classOrOptions)}`)
   return (Class: Constructor, decorated?: ClassDecoratorContext) =>
     register(Class, classOrOptions.type ?? (decorated?.name || Class.name))
 }
@@ -137,7 +142,10 @@ async function createRemote(
   options: CreateOptions,
 ): Promise<ActorProxy<object>> {
   const type = typeNameOf(Class)
-  if (!type) throw new ConfigError(`expected an asActor class with a type name, got ${describe(Class)}: use asActor({ type: … })`)
+  if (!type)
+    throw new ConfigError(
+      `expected an asActor class with a type name, got ${describe(Class)}: use asActor({ type: … })`,
+    )
   const make = (): ActorSource => new (Class as new (...args: readonly unknown[]) => ActorSource)(...args)
   const ref = await system.createRemote({ type, args, make }, { ...options, name: options.name ?? autoName(Class) })
   return ref.asType(Class)

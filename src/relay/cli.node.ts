@@ -89,7 +89,9 @@ async function relay(args: string[]): Promise<void> {
   process.once('SIGTERM', end)
 }
 
-function parse(args: string[]): { values: { host?: string; port?: string; seed?: string[]; origin?: string[]; help?: boolean } } {
+function parse(args: string[]): {
+  values: { host?: string; port?: string; seed?: string[]; origin?: string[]; help?: boolean }
+} {
   try {
     return parseArgs({
       args,

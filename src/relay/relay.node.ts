@@ -9,10 +9,10 @@ import { asyncDispose } from '../base/disposal.ts'
 import { ConfigError, describe } from '../base/errors.ts'
 import type { Limits } from '../config.ts'
 import { SystemConfig } from '../config.ts'
-import type { Auth } from '../link/auth.ts'
+import type { Auth } from '../link/auth-setting.ts'
 import { Network } from '../network.ts'
-import { startSystem } from '../system.ts'
 import { webSocketBothWays } from '../system.node.ts'
+import { startSystem } from '../system.ts'
 import { messagePort } from '../transport/message-port/message-port-transport.ts'
 import { listenOn } from '../transport/websocket/listener.node.ts'
 
@@ -56,8 +56,19 @@ export interface Relay extends AsyncDisposable {
  * @throws ConfigError when an option is wrong or the address cannot be used
  */
 export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
-  const { host = DEFAULT_RELAY_HOST, port = DEFAULT_RELAY_PORT, server, path, origins, seeds, auth, limits, logger } = options
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new ConfigError(`expected port as an integer from 0 to 65535, got ${describe(port)}`)
+  const {
+    host = DEFAULT_RELAY_HOST,
+    port = DEFAULT_RELAY_PORT,
+    server,
+    path,
+    origins,
+    seeds,
+    auth,
+    limits,
+    logger,
+  } = options
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new ConfigError(`expected port as an integer from 0 to 65535, got ${describe(port)}`)
   let config = SystemConfig.withAddr(`ws://${host.includes(':') ? `[${host}]` : host}:${port}`)
   if (seeds) config = config.withSeeds(seeds)
   if (auth) config = config.withAuth(auth)
@@ -66,8 +77,16 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   const listening = origins === undefined ? {} : { origins }
   const webSocket = webSocketBothWays(listening)
   const onServer = server && { ...listening, ...(path === undefined ? {} : { path }) }
-  const transport = onServer ? { ...webSocket, listen: async (_: string, accept: Parameters<typeof listenOn>[1]) => listenOn(server, accept, onServer) } : webSocket
-  const system = await startSystem(config, (runtime, settings) => new Network(runtime, settings, [transport, messagePort()]))
+  const transport = onServer
+    ? {
+        ...webSocket,
+        listen: async (_: string, accept: Parameters<typeof listenOn>[1]) => listenOn(server, accept, onServer),
+      }
+    : webSocket
+  const system = await startSystem(
+    config,
+    (runtime, settings) => new Network(runtime, settings, [transport, messagePort()]),
+  )
   const close = (): Promise<void> => system.shutdown()
   return { url: system.addr!, system, close, [asyncDispose]: close }
 }

@@ -8,16 +8,22 @@ import { DEFAULT_ASK_TIMEOUT_MS } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import { discardResult } from '../actor/discarded-result.ts'
 import { Tell } from '../actor/envelope.ts'
-import { rejected, SETTLED } from '../base/deferred.ts'
-import type { Deadlines } from '../base/deadlines.ts'
-import type { PulsingError } from '../base/errors.ts'
-import { ActorStoppedError, OverloadedError, SessionResetError, toActorError, UnreachableError } from '../base/errors.ts'
 import type { Timer } from '../base/clock.ts'
+import type { Deadlines } from '../base/deadlines.ts'
+import { rejected, SETTLED } from '../base/deferred.ts'
+import type { PulsingError } from '../base/errors.ts'
+import {
+  ActorStoppedError,
+  OverloadedError,
+  SessionResetError,
+  toActorError,
+  UnreachableError,
+} from '../base/errors.ts'
 import type { Attachments } from '../link/connection.ts'
 import type { Link } from '../link/link.ts'
 import type { Message } from '../message/message.ts'
 import { decodeError, encodeError } from '../wire/error-codec.ts'
-import { Frame, FRAME, MAX_HOPS } from '../wire/frame.ts'
+import { FRAME, Frame, MAX_HOPS } from '../wire/frame.ts'
 import type { Body } from './payload.ts'
 import { decodeMessage, encodeBody } from './payload.ts'
 import { InboundAsk, PendingAsk } from './remote-ask.ts'
@@ -65,6 +71,7 @@ export class Association {
   #nextAsk = 1
   #waiting = 0
   #gapTimer: Timer | undefined
+  #owedReset: number | undefined
 
   constructor(nodeId: string, owner: AssociationOwner) {
     this.nodeId = nodeId
@@ -74,8 +81,10 @@ export class Association {
     this.#streams = new StreamTable({
       maxMessageBytes: owner.maxMessageBytes,
       refTo: (node, actor, name) => owner.refTo(node, actor, name),
-      send: (kind, id, fill) => this.#send(kind, fill ? (frame) => fill(Object.assign(frame, { id })) : (frame) => void (frame.id = id)),
-      sendBody: (id, body) => this.#send(FRAME.item, (frame) => fillBody(Object.assign(frame, { id }), body), body.attachments),
+      send: (kind, id, fill) =>
+        this.#send(kind, fill ? (frame) => fill(Object.assign(frame, { id })) : (frame) => void (frame.id = id)),
+      sendBody: (id, body) =>
+        this.#send(FRAME.item, (frame) => fillBody(Object.assign(frame, { id }), body), body.attachments),
       whenWritable: () => {
         const link = owner.linkTo(nodeId)
         return link?.isBlocked ? link.whenWritable() : undefined
@@ -108,7 +117,13 @@ export class Association {
     }
   }
 
-  ask(actorId: string, message: Message, asksPlain: boolean, delivery: Delivery | undefined, address: string): Promise<unknown> {
+  ask(
+    actorId: string,
+    message: Message,
+    asksPlain: boolean,
+    delivery: Delivery | undefined,
+    address: string,
+  ): Promise<unknown> {
     try {
       delivery?.signal?.throwIfAborted()
       const link = this.#owner.linkTo(this.nodeId)
@@ -134,6 +149,11 @@ export class Association {
   /** Sends a signal of a transport negotiation. */
   signal(payload: Uint8Array): void {
     this.#send(FRAME.signal, (frame) => void (frame.payload = payload))
+  }
+
+  /** There is a way to the peer again: it is told of what ended meanwhile. */
+  reachable(): void {
+    if (this.#owedReset !== undefined) this.#sendReset(this.#owedReset)
   }
 
   /** A routed frame from the peer. Valid only during the call. @throws ProtocolError */
@@ -186,7 +206,8 @@ export class Association {
   }
 
   #deliverHeld(): void {
-    for (let frame = this.#sequence.release(); frame !== undefined; frame = this.#sequence.release()) this.#deliver(frame)
+    for (let frame = this.#sequence.release(); frame !== undefined; frame = this.#sequence.release())
+      this.#deliver(frame)
     if (this.#sequence.held > 0) return
     this.#gapTimer?.cancel()
     this.#gapTimer = undefined
@@ -221,7 +242,12 @@ export class Association {
     const ask = new InboundAsk(frame.id, decodeMessage(frame, this.#streams), this.#senderRef(frame), deadline, this)
     const cell = this.#runtime.byId(frame.actor)
     this.#handling.set(ask.id, ask)
-    if (!cell) ask.fail(new ActorStoppedError('expected a running actor, got an id no actor of this node has', { address: `actor://${this.#runtime.nodeId}/${frame.actor}` }))
+    if (!cell)
+      ask.fail(
+        new ActorStoppedError('expected a running actor, got an id no actor of this node has', {
+          address: `actor://${this.#runtime.nodeId}/${frame.actor}`,
+        }),
+      )
     else if (this.#handling.size > MAX_PENDING_ASKS) ask.fail(this.#overloaded())
     else void cell.accept(ask)
   }
@@ -234,7 +260,11 @@ export class Association {
       return
     }
     if (message.isStream) void message.streamReader().cancel()
-    this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, message.msgType, cell ? 'overloaded' : 'actor_stopped')
+    this.#runtime.deadLetter(
+      `actor://${this.#runtime.nodeId}/${frame.actor}`,
+      message.msgType,
+      cell ? 'overloaded' : 'actor_stopped',
+    )
   }
 
   #track(accepted: Promise<void>): void {
@@ -248,7 +278,8 @@ export class Association {
     const ask = this.#asks.get(frame.id)
     if (!ask) {
       // Nobody waits any more; a stream in the reply is refused, so that its producer stops.
-      if (frame.kind === FRAME.reply && frame.stream !== 0) this.#streams.receiveStream(frame.stream, frame.window).cancel()
+      if (frame.kind === FRAME.reply && frame.stream !== 0)
+        this.#streams.receiveStream(frame.stream, frame.window).cancel()
       return
     }
     this.#asks.delete(frame.id)
@@ -296,6 +327,11 @@ export class Association {
 
   /** Tells the peer that a session of its is over here. Not numbered: it stands outside of any session. */
   #sendReset(session: number): void {
+    if (!this.#owner.linkTo(this.nodeId)) {
+      this.#owedReset = session
+      return
+    }
+    this.#owedReset = undefined
     this.#send(FRAME.reset, (frame) => {
       frame.id = session
       frame.seq = 0
@@ -366,7 +402,10 @@ export class Association {
   }
 
   #unreachable(): UnreachableError {
-    return new UnreachableError(`expected a way to node ${this.nodeId}, got none`, { outcome: 'not-sent', address: `actor://${this.nodeId}` })
+    return new UnreachableError(`expected a way to node ${this.nodeId}, got none`, {
+      outcome: 'not-sent',
+      address: `actor://${this.nodeId}`,
+    })
   }
 
   #overloaded(): OverloadedError {

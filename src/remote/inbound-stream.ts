@@ -4,8 +4,8 @@
  */
 import { ProtocolError } from '../base/errors.ts'
 import { Fifo } from '../base/fifo.ts'
-import { STREAM_WINDOW_BYTES } from './outbound-stream.ts'
 import { StreamChannel } from '../stream/stream-channel.ts'
+import { STREAM_WINDOW_BYTES } from './outbound-stream.ts'
 
 /** What the stream needs of its association. */
 export interface ConsumerLine {
@@ -61,7 +61,9 @@ export class InboundStream {
     this.items += count
     if (!this.channel.isOpen) return
     // The producer must hear of it before it runs out of room, in items or in bytes.
-    const isUrgent = (this.items - this.#grantedItems) * 2 >= this.channel.window || (this.bytes - this.#grantedBytes) * 4 >= STREAM_WINDOW_BYTES
+    const isUrgent =
+      (this.items - this.#grantedItems) * 2 >= this.channel.window ||
+      (this.bytes - this.#grantedBytes) * 4 >= STREAM_WINDOW_BYTES
     if (isUrgent || !this.isGrantDue) this.#line.grant(this, isUrgent)
   }
 }

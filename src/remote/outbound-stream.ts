@@ -35,7 +35,11 @@ export class OutboundStream {
     this.id = id
     this.#line = line
     this.#window = window
-    if (source instanceof Promise) source.then((opened) => this.#open(opened), (error: unknown) => this.#end(error))
+    if (source instanceof Promise)
+      source.then(
+        (opened) => this.#open(opened),
+        (error: unknown) => this.#end(error),
+      )
     else this.#source = source
   }
 
@@ -71,7 +75,10 @@ export class OutboundStream {
   }
 
   get #hasRoom(): boolean {
-    return this.#sentItems - this.#consumedItems < this.#window && this.#sentBytes - this.#consumedBytes < STREAM_WINDOW_BYTES
+    return (
+      this.#sentItems - this.#consumedItems < this.#window &&
+      this.#sentBytes - this.#consumedBytes < STREAM_WINDOW_BYTES
+    )
   }
 
   async #pump(): Promise<void> {

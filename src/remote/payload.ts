@@ -52,12 +52,35 @@ export interface Body {
  * @param transfer objects to hand over instead of copying; only with `transfers`
  * @throws NotSerialisableError when something in it cannot travel, or it is too large; nothing was sent then
  */
-export function encodeBody(message: Message, isPlain: boolean, owner: PayloadOwner, transfer: readonly object[] | undefined): Body {
+export function encodeBody(
+  message: Message,
+  isPlain: boolean,
+  owner: PayloadOwner,
+  transfer: readonly object[] | undefined,
+): Body {
   if (message.isStream) {
     const { id, window } = owner.openStream(message.handOver().streamReader().detach())
-    return { flags: isPlain ? FLAG.plain : 0, type: message.msgType, stream: id, window, payload: EMPTY_BYTES, attachments: undefined }
+    return {
+      flags: isPlain ? FLAG.plain : 0,
+      type: message.msgType,
+      stream: id,
+      window,
+      payload: EMPTY_BYTES,
+      attachments: undefined,
+    }
   }
-  if (!message.isObject) return checked({ flags: message.format, type: message.msgType, stream: 0, window: 0, payload: message.payload, attachments: undefined }, owner)
+  if (!message.isObject)
+    return checked(
+      {
+        flags: message.format,
+        type: message.msgType,
+        stream: 0,
+        window: 0,
+        payload: message.payload,
+        attachments: undefined,
+      },
+      owner,
+    )
   const value = message.toObject()
   return encodeValue(value, isPlain, message.msgType, owner, transfer)
 }
@@ -72,7 +95,10 @@ export function encodeValue(
 ): Body {
   const plain = isPlain ? FLAG.plain : 0
   if (isPlain && value instanceof Uint8Array && transfer === undefined) {
-    return checked({ flags: plain | FORMAT.raw, type, stream: 0, window: 0, payload: value, attachments: undefined }, owner)
+    return checked(
+      { flags: plain | FORMAT.raw, type, stream: 0, window: 0, payload: value, attachments: undefined },
+      owner,
+    )
   }
   try {
     const handOver = transfer && new HandOver(owner.lowering, transfer)
@@ -104,7 +130,14 @@ export class StreamLowering implements Lowering {
 
 /** Whether an object may be one the platform can hand over; whether it really is one, the platform says. */
 function isTransferable(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || value instanceof Map || value instanceof Set) return false
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    ArrayBuffer.isView(value) ||
+    value instanceof Map ||
+    value instanceof Set
+  )
+    return false
   return value instanceof ArrayBuffer || Symbol.toStringTag in value
 }
 
@@ -116,7 +149,8 @@ class HandOver implements Lowering {
 
   constructor(next: Lowering, transfer: readonly object[]) {
     for (const object of transfer) {
-      if (!isTransferable(object)) throw new NotSerialisableError(`expected objects that can change owner in transfer, got ${describe(object)}`)
+      if (!isTransferable(object))
+        throw new NotSerialisableError(`expected objects that can change owner in transfer, got ${describe(object)}`)
     }
     this.#next = next
     this.#transfer = transfer
@@ -138,10 +172,14 @@ export const MAX_TYPE_LENGTH = 1024
 function checked(body: Body, owner: PayloadOwner): Body {
   const { byteLength } = body.payload
   if (body.type.length > MAX_TYPE_LENGTH) {
-    throw new NotSerialisableError(`expected a message type of at most ${MAX_TYPE_LENGTH} characters, got ${body.type.length}`)
+    throw new NotSerialisableError(
+      `expected a message type of at most ${MAX_TYPE_LENGTH} characters, got ${body.type.length}`,
+    )
   }
   if (byteLength > owner.maxMessageBytes) {
-    throw new NotSerialisableError(`expected a message of at most ${owner.maxMessageBytes} bytes, got ${byteLength}: send it as a stream`)
+    throw new NotSerialisableError(
+      `expected a message of at most ${owner.maxMessageBytes} bytes, got ${byteLength}: send it as a stream`,
+    )
   }
   return body
 }
@@ -193,7 +231,12 @@ function decodePayload(payload: Uint8Array, owner: PayloadOwner, attachments: re
 }
 
 /** Replaces tags by what they stand for, in place: the value was just decoded and belongs to nobody else. */
-function raise(value: unknown, owner: PayloadOwner, attachments: readonly unknown[] | undefined, depth: number): unknown {
+function raise(
+  value: unknown,
+  owner: PayloadOwner,
+  attachments: readonly unknown[] | undefined,
+  depth: number,
+): unknown {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
   if (depth > 128) throw new ProtocolError('expected a value at most 128 levels deep, got a deeper one')
   const inner = (item: unknown): unknown => raise(item, owner, attachments, depth + 1)
@@ -219,16 +262,24 @@ function raiseTag({ tag, value }: Tag, owner: PayloadOwner, attachments: readonl
   switch (tag) {
     case REF_TAG: {
       const [nodeId, actorId, name] = parts
-      if (isId(nodeId) && isId(actorId)) return owner.refTo(nodeId, actorId, typeof name === 'string' ? name : undefined)
+      if (isId(nodeId) && isId(actorId))
+        return owner.refTo(nodeId, actorId, typeof name === 'string' ? name : undefined)
       break
     }
     case STREAM_TAG: {
       const [id, window] = parts
-      if (Number.isSafeInteger(id) && Number.isSafeInteger(window)) return new StreamReader(owner.receiveStream(id as number, window as number))
+      if (Number.isSafeInteger(id) && Number.isSafeInteger(window))
+        return new StreamReader(owner.receiveStream(id as number, window as number))
       break
     }
     case ATTACHMENT_TAG:
-      if (Number.isSafeInteger(value) && attachments !== undefined && (value as number) >= 0 && (value as number) < attachments.length) return attachments[value as number]
+      if (
+        Number.isSafeInteger(value) &&
+        attachments !== undefined &&
+        (value as number) >= 0 &&
+        (value as number) < attachments.length
+      )
+        return attachments[value as number]
       break
     default:
       throw new ProtocolError(`expected a tag this version knows, got ${tag}`)

@@ -88,6 +88,11 @@ export class Peers implements AssociationOwner {
     }
   }
 
+  /** A node can be reached. */
+  found(nodeId: string): void {
+    this.#associations.get(nodeId)?.reachable()
+  }
+
   /** A node cannot be reached any more: what is pending with it fails. */
   lost(nodeId: string, error: PulsingError): void {
     this.#associations.get(nodeId)?.reset(error)
@@ -119,6 +124,8 @@ class StoppedRecipient extends RemoteRecipient {
   }
 
   override ask(): Promise<unknown> {
-    return Promise.reject(new ActorStoppedError('expected a running actor, got one that has stopped', { address: this.toString() }))
+    return Promise.reject(
+      new ActorStoppedError('expected a running actor, got one that has stopped', { address: this.toString() }),
+    )
   }
 }

@@ -82,7 +82,13 @@ export class InboundAsk extends Envelope {
   #isSettled = false
 
   /** @param deadline when the caller stops waiting, on this node's clock */
-  constructor(id: number, message: Message, sender: ActorRef | undefined, deadline: number | undefined, line: ReplyLine) {
+  constructor(
+    id: number,
+    message: Message,
+    sender: ActorRef | undefined,
+    deadline: number | undefined,
+    line: ReplyLine,
+  ) {
     super(message, sender)
     this.id = id
     this.#deadline = deadline

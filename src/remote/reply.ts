@@ -17,7 +17,13 @@ export interface RemoteReply {
 export function toRemoteReply(result: unknown, envelope: Envelope): RemoteReply {
   if (result instanceof Message) return { message: result, isPlain: false }
   if (!isStreamLike(result)) return { message: Message.fromObject('', result), isPlain: true }
-  return { message: Message.stream('', toSource(result, () => envelope.cancel(undefined))), isPlain: true }
+  return {
+    message: Message.stream(
+      '',
+      toSource(result, () => envelope.cancel(undefined)),
+    ),
+    isPlain: true,
+  }
 }
 
 /** The caller's view: a plain caller gets values as they are, a caller that sent a Message always a Message. */

@@ -1,8 +1,8 @@
 /** All streams between two nodes, in both directions, by id. Ids are the producer's and only grow. */
 import type { ActorRef } from '../actor/actor-ref.ts'
+import { EMPTY_BYTES } from '../base/bytes.ts'
 import type { PulsingError } from '../base/errors.ts'
 import { ProtocolError } from '../base/errors.ts'
-import { EMPTY_BYTES } from '../base/bytes.ts'
 import { macrotask } from '../base/macrotask.ts'
 import { Message } from '../message/message.ts'
 import { MAX_BUFFER_SIZE } from '../message/stream-message.ts'
@@ -82,9 +82,13 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
   }
 
   receiveStream(id: number, window: number): StreamSource {
-    if (!(id >= 1) || !(window >= 1 && window <= MAX_BUFFER_SIZE)) throw new ProtocolError(`expected a stream id from 1 and a window from 1 to ${MAX_BUFFER_SIZE}, got ${id} and ${window}`)
+    if (!(id >= 1) || !(window >= 1 && window <= MAX_BUFFER_SIZE))
+      throw new ProtocolError(
+        `expected a stream id from 1 and a window from 1 to ${MAX_BUFFER_SIZE}, got ${id} and ${window}`,
+      )
     if (this.#inbound.has(id)) throw new ProtocolError(`expected a stream that was not read before, got ${id} again`)
-    if (this.#inbound.size >= MAX_STREAMS) throw new ProtocolError(`expected at most ${MAX_STREAMS} open streams, got more`)
+    if (this.#inbound.size >= MAX_STREAMS)
+      throw new ProtocolError(`expected at most ${MAX_STREAMS} open streams, got more`)
     const stream = new InboundStream(id, window, this)
     this.#inbound.set(id, stream)
     return stream.channel
@@ -129,7 +133,8 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
   }
 
   sendItem(stream: OutboundStream, item: unknown): number {
-    const body = item instanceof Message ? encodeBody(item, false, this, undefined) : encodeValue(item, true, '', this, undefined)
+    const body =
+      item instanceof Message ? encodeBody(item, false, this, undefined) : encodeValue(item, true, '', this, undefined)
     if (body.stream !== 0) {
       this.dropStream(body.stream)
       throw new ProtocolError('expected an item, got a stream message: put the reader into a value instead')

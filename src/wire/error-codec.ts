@@ -44,7 +44,11 @@ interface ErrorRecord {
   readonly cause?: ErrorRecord
 }
 
-type Revive = (record: ErrorRecord, options: PulsingErrorOptions, fields: Readonly<Record<string, unknown>>) => PulsingError
+type Revive = (
+  record: ErrorRecord,
+  options: PulsingErrorOptions,
+  fields: Readonly<Record<string, unknown>>,
+) => PulsingError
 
 const simple =
   (Class: new (message: string, options?: PulsingErrorOptions) => PulsingError): Revive =>
@@ -54,28 +58,52 @@ const simple =
 const outcomeOf = (value: unknown): 'not-sent' | 'unknown' => (value === 'not-sent' ? 'not-sent' : 'unknown')
 
 const REVIVE: ReadonlyMap<string, Revive> = /* @__PURE__ */ new Map<string, Revive>([
-  ['ConfigError', ({ message }, options, { problems }) => new ConfigError(isTexts(problems) ? problems : message, options)],
+  [
+    'ConfigError',
+    ({ message }, options, { problems }) => new ConfigError(isTexts(problems) ? problems : message, options),
+  ],
   ['ActorNotFoundError', simple(ActorNotFoundError)],
   ['ActorAlreadyExistsError', simple(ActorAlreadyExistsError)],
   ['ActorStoppedError', simple(ActorStoppedError)],
   ['MailboxFullError', simple(MailboxFullError)],
-  ['UnreachableError', ({ message }, options, { outcome }) => new UnreachableError(message, { ...options, outcome: outcomeOf(outcome) })],
-  ['SessionResetError', ({ message }, options, { outcome }) => new SessionResetError(message, { ...options, outcome: outcomeOf(outcome) })],
+  [
+    'UnreachableError',
+    ({ message }, options, { outcome }) => new UnreachableError(message, { ...options, outcome: outcomeOf(outcome) }),
+  ],
+  [
+    'SessionResetError',
+    ({ message }, options, { outcome }) => new SessionResetError(message, { ...options, outcome: outcomeOf(outcome) }),
+  ],
   ['StreamClosedError', simple(StreamClosedError)],
   ['StreamError', simple(StreamError)],
-  ['ProtocolError', ({ message }, options, { offset }) => new ProtocolError(message, typeof offset === 'number' ? { ...options, offset } : options)],
+  [
+    'ProtocolError',
+    ({ message }, options, { offset }) =>
+      new ProtocolError(message, typeof offset === 'number' ? { ...options, offset } : options),
+  ],
   ['NotSerialisableError', simple(NotSerialisableError)],
   ['AuthError', simple(AuthError)],
   ['PermissionDeniedError', simple(PermissionDeniedError)],
   ['OverloadedError', simple(OverloadedError)],
   ['NoSuchMethodError', simple(NoSuchMethodError)],
   ['PulsingUnsupportedError', simple(PulsingUnsupportedError)],
-  ['PulsingBusinessError', ({ message, code }, options, { details }) => new PulsingBusinessError(message, { ...options, code, details })],
-  ['PulsingSystemError', ({ message }, options, { recoverable }) => new PulsingSystemError(message, { ...options, recoverable: recoverable !== false })],
+  [
+    'PulsingBusinessError',
+    ({ message, code }, options, { details }) => new PulsingBusinessError(message, { ...options, code, details }),
+  ],
+  [
+    'PulsingSystemError',
+    ({ message }, options, { recoverable }) =>
+      new PulsingSystemError(message, { ...options, recoverable: recoverable !== false }),
+  ],
   [
     'PulsingTimeoutError',
     (_record, options, { operation, durationMs }) =>
-      new PulsingTimeoutError(typeof operation === 'string' ? operation : 'ask', typeof durationMs === 'number' ? durationMs : 0, options),
+      new PulsingTimeoutError(
+        typeof operation === 'string' ? operation : 'ask',
+        typeof durationMs === 'number' ? durationMs : 0,
+        options,
+      ),
   ],
 ])
 
@@ -145,17 +173,28 @@ function fromRecord(value: unknown, address: string, depth: number): PulsingErro
 function causeFrom(value: unknown, address: string, depth: number): Error {
   const record = readRecord(value)
   if (REVIVE.has(record.name)) return fromRecord(value, address, depth)
-  const error = new Error(record.message, record.cause && depth < MAX_CAUSES ? { cause: causeFrom(record.cause, address, depth + 1) } : undefined)
+  const error = new Error(
+    record.message,
+    record.cause && depth < MAX_CAUSES ? { cause: causeFrom(record.cause, address, depth + 1) } : undefined,
+  )
   Object.defineProperty(error, 'name', { value: record.name, configurable: true, writable: true })
   if (record.stack) error.stack = record.stack
   return error
 }
 
 function readRecord(value: unknown): ErrorRecord {
-  const fields: Record<string, unknown> = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-  const text = (key: string): string | undefined => (Object.hasOwn(fields, key) && typeof fields[key] === 'string' ? clip(fields[key]) : undefined)
-  const inner = Object.hasOwn(fields, 'fields') && typeof fields['fields'] === 'object' && fields['fields'] !== null ? fields['fields'] : undefined
-  const cause = Object.hasOwn(fields, 'cause') && typeof fields['cause'] === 'object' && fields['cause'] !== null ? fields['cause'] : undefined
+  const fields: Record<string, unknown> =
+    typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  const text = (key: string): string | undefined =>
+    Object.hasOwn(fields, key) && typeof fields[key] === 'string' ? clip(fields[key]) : undefined
+  const inner =
+    Object.hasOwn(fields, 'fields') && typeof fields['fields'] === 'object' && fields['fields'] !== null
+      ? fields['fields']
+      : undefined
+  const cause =
+    Object.hasOwn(fields, 'cause') && typeof fields['cause'] === 'object' && fields['cause'] !== null
+      ? fields['cause']
+      : undefined
   const stack = text('stack')
   const address = text('address')
   return {

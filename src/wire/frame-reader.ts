@@ -58,7 +58,10 @@ export class FrameReader {
     this.hopsAt = this.#at - this.start
     // A relay lowers the hop count in place, so it must be the one byte it is written as.
     if (frame.kind >= FIRST_ROUTED_KIND && this.#batch[this.#at]! > HOPS_MAX) {
-      throw this.#error(`a hop count of at most ${HOPS_MAX} in one byte`, `initial byte 0x${this.#batch[this.#at]!.toString(16)}`)
+      throw this.#error(
+        `a hop count of at most ${HOPS_MAX} in one byte`,
+        `initial byte 0x${this.#batch[this.#at]!.toString(16)}`,
+      )
     }
     if (frame.kind >= FIRST_ROUTED_KIND) {
       frame.hops = this.#uint('hops')
@@ -163,7 +166,8 @@ export class FrameReader {
 
   #span(major: number, what: string): number {
     const length = this.#head(major, what)
-    if (length > this.#batch.byteLength - this.#at) throw this.#error(`${length} bytes of ${what}`, 'the end of the batch')
+    if (length > this.#batch.byteLength - this.#at)
+      throw this.#error(`${length} bytes of ${what}`, 'the end of the batch')
     return length
   }
 
@@ -178,7 +182,10 @@ export class FrameReader {
     try {
       return fromUtf8(this.#batch.subarray(start, this.#at))
     } catch (error) {
-      throw new ProtocolError(`expected UTF-8 in ${what} at byte ${start}, got other bytes`, { offset: start, cause: error })
+      throw new ProtocolError(`expected UTF-8 in ${what} at byte ${start}, got other bytes`, {
+        offset: start,
+        cause: error,
+      })
     }
   }
 

@@ -142,47 +142,6 @@ describe('members', () => {
   })
 })
 
-describe('links between the same two nodes', () => {
-  test('both linking at once end up with one, nobody leaves, and it works both ways', async () => {
-    const [a, b] = [await nodes.start(), await nodes.start()]
-    let leaves = 0
-    a.on('memberLeft', () => leaves++)
-    b.on('memberLeft', () => leaves++)
-    await a.spawn(echo, 'at a', { public: true })
-    await b.spawn(echo, 'at b', { public: true })
-    await Promise.all([link(a, b), link(b, a), link(a, b)])
-    await turn()
-    expect(await (await a.resolve('at b')).ask(1)).toBe(1)
-    expect(await (await b.resolve('at a')).ask(2)).toBe(2)
-    expect(leaves).toBe(0)
-    expect(memberIds(a)).toEqual(ids(a, b))
-  })
-
-  test('a new link takes over from an old one without losing, repeating or reordering anything', async () => {
-    const [a, b] = [await nodes.start(), await nodes.start()]
-    const got: number[] = []
-    await b.spawn({ receive: (msg: Message) => void got.push(msg.toObject<number>()) }, 'sink', { public: true })
-    await link(a, b)
-    const sink = await a.resolve('sink')
-    const tells: Promise<void>[] = []
-    const linking = link(a, b)
-    for (let i = 0; i < 300; i++) {
-      tells.push(sink.tell(i))
-      if (i % 10 === 0) await turn(1)
-    }
-    await Promise.all([linking, ...tells])
-    await sink.ask(300)
-    expect(got).toEqual(Array.from({ length: 301 }, (_, i) => i))
-  })
-
-  test('a node does not link to itself', async () => {
-    const a = await nodes.start()
-    await outcomeOf(link(a, a))
-    await turn()
-    expect(memberIds(a)).toEqual(ids(a))
-  })
-})
-
 describe('names', () => {
   test('appear and go everywhere as actors do', async () => {
     const [a, b, c] = [await nodes.start(), await nodes.start(), await nodes.start()]

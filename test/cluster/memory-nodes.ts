@@ -2,14 +2,18 @@
 import {
   type ActorSystem,
   type Connection,
+  type ConnectionHandler,
   createActorSystem,
   type Peer,
+  type PulsingError,
   SystemConfig,
   type SystemEvents,
   type Transport,
+  UnreachableError,
 } from 'pulsing'
 import { deferred } from '../../src/base/deferred.ts'
 import { newId } from '../../src/base/ids.ts'
+import { macrotask } from '../../src/base/macrotask.ts'
 import { encodeUpdates } from '../../src/cluster/update.ts'
 import { encodeHello } from '../../src/link/hello.ts'
 import { memoryPair } from '../../src/transport/memory/memory-transport.ts'
@@ -52,30 +56,54 @@ export interface Cable {
   readonly passed: readonly [Frame[], Frame[]]
   /** Breaks it, as a pulled plug would. */
   cut(): void
+  /** Breaks it so that only `a` sees it, as when an address changes: `b` is told nothing, and nothing passes any more. */
+  cutUnseen(): void
 }
 
 /** Links two nodes; settles when each knows all the other knows. */
 export async function link(a: ActorSystem, b: ActorSystem): Promise<Cable> {
   const [near, far] = memoryPair()
   const passed: [Frame[], Frame[]] = [[], []]
-  const peers = await Promise.all([
-    a.connect(new End(tapped(near, passed[0]))),
-    b.connect(new End(tapped(far, passed[1]))),
-  ])
-  return { peers, passed, cut: () => near.abort('cut') }
+  const state = { isDead: false, seenByA: (_error: PulsingError): void => undefined }
+  const ends = [tapped(near, passed[0], state), tapped(far, passed[1], state)] as const
+  const open = ends[0].open
+  ends[0].open = (handler) => {
+    state.seenByA = (error) => handler.closed(error)
+    open(handler)
+  }
+  const peers = await Promise.all([a.connect(new End(ends[0])), b.connect(new End(ends[1]))])
+  const cutUnseen = (): void => {
+    state.isDead = true
+    state.seenByA(new UnreachableError('cut, and only this side knows'))
+  }
+  return { peers, passed, cut: () => near.abort('cut'), cutUnseen }
 }
 
-function tapped(connection: Connection, sent: Frame[]): Connection {
+function tapped(connection: Connection, sent: Frame[], state: { readonly isDead: boolean }): Connection {
+  let owner: ConnectionHandler | undefined
+  /** A dead connection still ends for the side that ends it. */
+  const end = (alive: () => void): void => {
+    if (!state.isDead) alive()
+    else macrotask(() => owner?.closed())
+  }
   return {
     maxBatchBytes: connection.maxBatchBytes,
     transfers: connection.transfers,
-    open: (handler) => connection.open(handler),
+    open: (handler) => {
+      owner = handler
+      connection.open({
+        received: (batch, attachments) => (state.isDead ? undefined : handler.received(batch, attachments)),
+        drained: () => handler.drained(),
+        closed: (error) => (state.isDead ? undefined : handler.closed(error)),
+      })
+    },
     send: (batch, attachments) => {
+      if (state.isDead) return true
       sent.push(...framesOf(batch))
       return connection.send(batch, attachments)
     },
-    close: () => connection.close(),
-    abort: (reason) => connection.abort(reason),
+    close: () => end(() => connection.close()),
+    abort: (reason) => end(() => connection.abort(reason)),
   }
 }
 

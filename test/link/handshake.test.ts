@@ -12,7 +12,15 @@ describe('the handshake', () => {
     expect(linkA.nodeId).toBe(b.nodeId)
     expect(linkB.nodeId).toBe(a.nodeId)
     expect(linkA.peer).toMatchObject({ kind: 'leaf', features: ['f1'], versions: [PROTOCOL_VERSION, PROTOCOL_VERSION] })
-    expect([linkA.isOpen, linkB.isOpen, linkA.isDialer, linkB.isDialer]).toEqual([true, true, true, false])
+    expect([linkA.isOpen, linkB.isOpen]).toEqual([true, true])
+  })
+
+  test('gives the link the same number at both ends, so that both know which of two is the later one', async () => {
+    const pairs = [linkPair(), linkPair()]
+    for (const { a, b } of pairs) {
+      const [linkA, linkB] = await Promise.all([a.whenOpen, b.whenOpen])
+      expect(linkA.serial).toBe(linkB.serial)
+    }
   })
 
   test('says nothing about tokens where there is no auth', async () => {

@@ -1,10 +1,10 @@
 /** Links under test, in memory and on a clock the test moves; and raw connections that speak the protocol by hand. */
+import type { Auth } from 'pulsing'
 import type { Clock } from '../../src/base/clock.ts'
 import { deferred } from '../../src/base/deferred.ts'
 import type { PulsingError } from '../../src/base/errors.ts'
 import { newId } from '../../src/base/ids.ts'
 import { macrotask } from '../../src/base/macrotask.ts'
-import type { Auth } from '../../src/link/auth.ts'
 import type { Connection } from '../../src/link/connection.ts'
 import { encodeHello, type Hello } from '../../src/link/hello.ts'
 import { Link, type LinkHandler } from '../../src/link/link.ts'
@@ -53,17 +53,16 @@ export class LinkEnd implements LinkHandler {
   constructor(
     connection: Connection,
     clock: Clock,
-    options: { isDialer?: boolean; auth?: Auth | undefined; kind?: 'relay' | 'leaf' } = {},
+    options: { auth?: Auth | undefined; kind?: 'relay' | 'leaf'; serial?: number } = {},
   ) {
-    const { isDialer = false, auth, kind = 'leaf' } = options
+    const { auth, kind = 'leaf', serial = 1 } = options
     this.nodeId = newId()
     this.whenOpen.catch(() => undefined)
     this.link = new Link(connection, this, {
       transport: 'memory',
-      isDialer,
       auth,
       clock,
-      hello: { nodeId: this.nodeId, kind, features: ['f1'], serial: 1 },
+      hello: { nodeId: this.nodeId, kind, features: ['f1'], serial },
     })
   }
 
@@ -92,11 +91,15 @@ export interface PairOptions {
   readonly windowBytes?: number
 }
 
-/** Two links over one connection; `a` dials. */
+/** Two links over one connection, each with a count of its own. */
 export function linkPair({ a, b, windowBytes }: PairOptions = {}): { clock: ManualClock; a: LinkEnd; b: LinkEnd } {
   const clock = new ManualClock()
   const [near, far] = memoryPair(windowBytes === undefined ? {} : { windowBytes })
-  return { clock, a: new LinkEnd(near, clock, { isDialer: true, auth: a }), b: new LinkEnd(far, clock, { auth: b }) }
+  return {
+    clock,
+    a: new LinkEnd(near, clock, { auth: a, serial: 7 }),
+    b: new LinkEnd(far, clock, { auth: b, serial: 3 }),
+  }
 }
 
 /** The other end of a link, played by the test: whole batches in, frames and batches out. */

@@ -37,7 +37,7 @@ describe('back-pressure', () => {
   test('the end of the link settles those who wait for room', async () => {
     const clock = new ManualClock()
     const [near, far] = memoryPair({ windowBytes: 1000 })
-    const a = new LinkEnd(near, clock, { isDialer: true })
+    const a = new LinkEnd(near, clock)
     const b = new LinkEnd(far, clock)
     await Promise.all([a.whenOpen, b.whenOpen])
     a.link.send(tell('1', 100_000))

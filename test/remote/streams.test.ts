@@ -32,9 +32,7 @@ describe('streams between two nodes', () => {
       await writer.close()
     })()
     const items = await collect(doubled)
-    expect(items.map((item) => item.toObject())).toEqual(
-      Array.from({ length: 100 }, (_, i) => i * 2),
-    )
+    expect(items.map((item) => item.toObject())).toEqual(Array.from({ length: 100 }, (_, i) => i * 2))
     await until(() => lab.isClean)
   })
 

@@ -37,7 +37,7 @@ const Inferred = asActor(
 
 test('asActor keeps the class: its constructor and its instances', () => {
   expectTypeOf(Registered).toExtend<typeof Plain & ActorClass<typeof Plain>>()
-  expectTypeOf<ConstructorParameters<typeof Registered>>().toEqualTypeOf<[start: number, label?: string]>()
+  expectTypeOf<ConstructorParameters<typeof Registered>>().toEqualTypeOf<[start: number, label?: string | undefined]>()
   expectTypeOf<InstanceType<typeof Registered>>().toExtend<Plain>()
   expectTypeOf(asActor({ type: 'Plain' })(Plain)).toExtend<typeof Plain & ActorClass<typeof Plain>>()
 })

@@ -91,7 +91,7 @@ test('arrays, strings, bytes and Maps are values; generators, async iterables an
 })
 
 test('arguments are the method’s', () => {
-  expectTypeOf<Parameters<Proxy['later']>>().toEqualTypeOf<[text: string, times?: number]>()
+  expectTypeOf<Parameters<Proxy['later']>>().toEqualTypeOf<[text: string, times?: number | undefined]>()
   expectTypeOf<Parameters<Proxy['many']>>().toEqualTypeOf<string[]>()
   compiled(() => {
     void proxy.later('a')

@@ -8,10 +8,10 @@
 import type { PulsingError } from '../../base/errors.ts'
 import { describe, NotSerialisableError, ProtocolError, UnreachableError } from '../../base/errors.ts'
 import type { Attachments, Connection, ConnectionHandler } from '../../link/connection.ts'
+import { Inbox } from '../../link/inbox.ts'
 import type { PortEvent, PortLike } from './endpoint.ts'
 import type { Greeting } from './greeting.ts'
 import { greetingIn, marked } from './greeting.ts'
-import { Inbox } from '../../link/inbox.ts'
 import type { LifeLock } from './life-lock.ts'
 
 /** The largest batch. Ports know no limit; this one keeps a copy of a batch affordable. */
