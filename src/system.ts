@@ -137,7 +137,11 @@ class NodeSystem extends ActorSystem {
           address: `actor://${this.nodeId}`,
         }),
       )
-    this.#opening ??= this.#bringUp()
+    this.#opening ??= this.#bringUp().catch((error: unknown) => {
+      // A chunk that could not be loaded, say: the next call tries again.
+      this.#opening = undefined
+      throw error
+    })
     return this.#opening
   }
 

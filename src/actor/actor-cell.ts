@@ -16,6 +16,7 @@ import type { Delivery, Recipient } from './actor-ref.ts'
 import { DEFAULT_ASK_TIMEOUT_MS, Ref } from './actor-ref.ts'
 import type { ActorRuntime } from './actor-runtime.ts'
 import { LocalAsk } from './ask.ts'
+import { discardStream } from './discarded-result.ts'
 import type { Runnable } from './dispatcher.ts'
 import type { Envelope } from './envelope.ts'
 import { Tell } from './envelope.ts'
@@ -112,7 +113,7 @@ export class ActorCell implements Recipient, Runnable {
       const timeoutMs = delivery === undefined ? DEFAULT_ASK_TIMEOUT_MS : this.runtime.timeoutOf(delivery)
       const ask = new LocalAsk(message.handOver(), delivery?.sender, isPlain, this)
       ask.wait(this.runtime.deadlines, timeoutMs, delivery?.signal)
-      if (ask.isCancelled) discardStream(ask)
+      if (ask.isCancelled) discardStream(ask.message)
       else void this.accept(ask)
       return ask.promise
     } catch (error) {
@@ -177,7 +178,7 @@ export class ActorCell implements Recipient, Runnable {
       const envelope = this.#mailbox.next()
       if (envelope === undefined) return
       if (!envelope.isCancelled) this.#handle(envelope)
-      else discardStream(envelope)
+      else discardStream(envelope.message)
     }
     this.#resume()
   }
@@ -230,7 +231,7 @@ export class ActorCell implements Recipient, Runnable {
   #failed(envelope: Envelope, thrown: unknown): void {
     this.#current = undefined
     const error = toActorError(thrown, this.toString())
-    if (!envelope.message.isTaken) discardStream(envelope)
+    discardStream(envelope.message)
     envelope.fail(error)
     this.runtime.reportFailure(this.ref, error, envelope.isAsk)
   }
@@ -270,16 +271,26 @@ export class ActorCell implements Recipient, Runnable {
     this.#extras?.stopController?.abort()
     if (this.#current) {
       const current = this.#current
-      this.#grace = this.runtime.clock.setTimer(() => this.#graceExpired(current), STOP_GRACE_MS)
-      this.#grace.hold(false)
+      this.#grant(() => this.#graceExpired(current))
       current.cancel(new ActorStoppedError('the actor is being stopped', { address: this.toString() }))
       // A sync handler stopping itself is still running: it goes on to `#succeeded`, and no promise will call back.
       queueMicrotask(() => {
         if (this.#current === undefined && this.#state === 'stopping') void this.#finish(reason, true)
       })
     } else if (!wasStarting || !this.#actor.onStart) void this.#finish(reason, true)
-    // Else `onStart` is running: what it sets up, `onStop` tears down after it.
+    else {
+      // `onStart` is running: what it sets up, `onStop` tears down after it.
+      this.#refuseAll(this.#mailbox.drain())
+      this.#grant(() => void this.#finish(reason, false))
+    }
     return stopped.promise
+  }
+
+  /** Waits for what the user's code is doing, but not for ever. */
+  #grant(expired: () => void): void {
+    this.#grace?.cancel()
+    this.#grace = this.runtime.clock.setTimer(expired, STOP_GRACE_MS)
+    this.#grace.hold(false)
   }
 
   #graceExpired(current: Envelope): void {
@@ -302,16 +313,21 @@ export class ActorCell implements Recipient, Runnable {
     this.#refuseAll([...(extras?.stashed ?? []), ...this.#mailbox.drain()])
     if (extras?.children?.size)
       await Promise.all([...extras.children].map((child) => child.stop(reason === 'normal' ? 'killed' : reason)))
-    if (runsHook && this.#actor.onStop) {
-      try {
-        await this.#actor.onStop(new MessageContext(this, undefined), reason)
-      } catch (thrown) {
-        this.runtime.reportFailure(this.ref, toActorError(thrown, this.toString()), false)
-      }
-    }
+    if (runsHook && this.#actor.onStop) await this.#runOnStop(reason)
+    this.#grace?.cancel()
     this.#state = 'stopped'
     this.runtime.stopped(this, reason)
     this.#extras?.stopped?.resolve()
+  }
+
+  async #runOnStop(reason: StopReason): Promise<void> {
+    const late = deferred<void>()
+    this.#grant(() => late.resolve())
+    try {
+      await Promise.race([this.#actor.onStop!(new MessageContext(this, undefined), reason), late.promise])
+    } catch (thrown) {
+      this.runtime.reportFailure(this.ref, toActorError(thrown, this.toString()), false)
+    }
   }
 
   #refuseAll(envelopes: readonly Envelope[]): void {
@@ -323,7 +339,7 @@ export class ActorCell implements Recipient, Runnable {
   }
 
   #refuse(envelope: Envelope, error: ActorStoppedError | MailboxFullError): void {
-    discardStream(envelope)
+    discardStream(envelope.message)
     envelope.fail(error)
     this.runtime.deadLetter(this.toString(), envelope.message.msgType, error.code)
   }
@@ -331,11 +347,6 @@ export class ActorCell implements Recipient, Runnable {
   toString(): string {
     return actorUri(this.runtime.nodeId, this.id)
   }
-}
-
-/** A stream in a message nobody will read: its producer is told. */
-function discardStream({ message }: Envelope): void {
-  if (message.isStream) ignoreRejection(message.streamReader().cancel())
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -130,6 +130,9 @@ export class ActorRuntime {
     if (name !== undefined) this.#names.set(name, cell)
     const starting = cell.start()
     if (starting) await starting
+    // Stopped by somebody else between the end of `onStart` and now.
+    if (cell.isStopped)
+      throw new ActorStoppedError('the actor was stopped while it started', { address: cell.toString() })
     if (name !== undefined && options?.public) {
       this.#publicCells.add(cell)
       this.nameListener?.published(name, cell)

@@ -21,6 +21,7 @@ export class LocalAsk extends Envelope implements Waiting {
   #reject!: (error: unknown) => void
   #timeoutMs = 0
   #signal: AbortSignal | undefined = undefined
+  #onAbort: (() => void) | undefined = undefined
   #isSettled = false
 
   constructor(message: Message, sender: ActorRef | undefined, isPlain: boolean, address: { toString(): string }) {
@@ -47,8 +48,8 @@ export class LocalAsk extends Envelope implements Waiting {
     deadlines.add(this, timeoutMs)
     if (!signal) return
     this.#signal = signal
-    if (signal.aborted) this.#onAbort()
-    else signal.addEventListener('abort', this.#onAbort)
+    if (signal.aborted) this.#abort()
+    else signal.addEventListener('abort', (this.#onAbort = () => this.#abort()))
   }
 
   succeed(result: unknown): void {
@@ -73,7 +74,7 @@ export class LocalAsk extends Envelope implements Waiting {
     this.cancel(error)
   }
 
-  readonly #onAbort = (): void => {
+  #abort(): void {
     const reason: unknown = this.#signal?.reason
     this.fail(reason)
     this.cancel(reason)
@@ -83,7 +84,7 @@ export class LocalAsk extends Envelope implements Waiting {
     if (this.#isSettled) return false
     this.#isSettled = true
     this.queue?.remove(this)
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort)
     return true
   }
 }

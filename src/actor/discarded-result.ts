@@ -15,3 +15,8 @@ export function discardResult(result: unknown): void {
     )
   }
 }
+
+/** A message nobody will read: a stream in it is cancelled, unless somebody took it. */
+export function discardStream(message: Message): void {
+  if (message.isStream && !message.isTaken) ignoreRejection(message.streamReader().cancel())
+}

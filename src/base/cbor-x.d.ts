@@ -8,7 +8,7 @@ export interface EncoderOptions {
 export class Encoder {
   constructor(options?: EncoderOptions)
   encode(value: unknown): Uint8Array
-  decode(bytes: Uint8Array): unknown
+  decode(bytes: Uint8Array, end?: number): unknown
 }
 export class Tag {
   constructor(value: unknown, tag: number)

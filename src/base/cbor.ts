@@ -8,7 +8,11 @@
 import { Encoder, Tag } from '#cbor-x'
 import { describe, NotSerialisableError } from './errors.ts'
 
+/** Values up to this long are decoded from one array. */
+const SCRATCH_BYTES = 4096
+
 let encoder: Encoder | undefined
+let scratch: Uint8Array | undefined
 
 function codec(): Encoder {
   encoder ??= new Encoder({ useRecords: false, variableMapSize: true, tagUint8Array: false, copyBuffers: true })
@@ -28,8 +32,15 @@ export function encodeCbor(value: unknown): Uint8Array {
 
 /** The value of one CBOR item. Byte strings in it are copies: nothing keeps `bytes`. */
 export function decodeCbor(bytes: Uint8Array): unknown {
-  const isPlain = Object.getPrototypeOf(bytes) === Uint8Array.prototype
-  return codec().decode(isPlain ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+  const { byteLength } = bytes
+  if (byteLength > SCRATCH_BYTES) {
+    const isPlain = Object.getPrototypeOf(bytes) === Uint8Array.prototype
+    return codec().decode(isPlain ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, byteLength))
+  }
+  // cbor-x keeps a DataView on every array it is given, which costs more than decoding a small one: they share an array.
+  scratch ??= new Uint8Array(SCRATCH_BYTES)
+  scratch.set(bytes)
+  return codec().decode(scratch, byteLength)
 }
 
 /** A tagged value, as CBOR has them. */

@@ -37,7 +37,10 @@ export class Fifo<T> {
     ring[this.#head] = undefined
     this.#head = (this.#head + 1) & (ring.length - 1)
     this.#size--
-    if (this.#size === 0 && ring.length > SHRINK_ABOVE) this.#ring = undefined
+    if (this.#size === 0 && ring.length > SHRINK_ABOVE) {
+      this.#ring = undefined
+      this.#head = 0
+    }
     return item
   }
 

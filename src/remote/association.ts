@@ -6,7 +6,7 @@
 import type { ActorRef, Delivery } from '../actor/actor-ref.ts'
 import { DEFAULT_ASK_TIMEOUT_MS } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
-import { discardResult } from '../actor/discarded-result.ts'
+import { discardResult, discardStream } from '../actor/discarded-result.ts'
 import { Tell } from '../actor/envelope.ts'
 import type { Timer } from '../base/clock.ts'
 import type { Deadlines } from '../base/deadlines.ts'
@@ -27,7 +27,7 @@ import { FRAME, Frame, MAX_HOPS } from '../wire/frame.ts'
 import type { Body } from './payload.ts'
 import { decodeMessage, encodeBody } from './payload.ts'
 import { InboundAsk, PendingAsk } from './remote-ask.ts'
-import { fromRemoteReply, toRemoteReply } from './reply.ts'
+import { encodeReply, fromRemoteReply } from './reply.ts'
 import { Sequence } from './sequence.ts'
 import { StreamTable } from './stream-table.ts'
 
@@ -81,10 +81,17 @@ export class Association {
     this.#streams = new StreamTable({
       maxMessageBytes: owner.maxMessageBytes,
       refTo: (node, actor, name) => owner.refTo(node, actor, name),
-      send: (kind, id, fill) =>
-        this.#send(kind, fill ? (frame) => fill(Object.assign(frame, { id })) : (frame) => void (frame.id = id)),
-      sendBody: (id, body) =>
-        this.#send(FRAME.item, (frame) => fillBody(Object.assign(frame, { id }), body), body.attachments),
+      send: (kind, id, fill) => {
+        const frame = this.#frame(kind)
+        frame.id = id
+        fill?.(frame)
+        this.#send(frame)
+      },
+      sendItem: (id, body) => {
+        const frame = this.#frame(FRAME.item)
+        frame.id = id
+        this.#sendBody(frame, body)
+      },
       whenWritable: () => {
         const link = owner.linkTo(nodeId)
         return link?.isBlocked ? link.whenWritable() : undefined
@@ -107,10 +114,10 @@ export class Association {
     if (!link) return this.#tellFailed(message, this.#unreachable())
     try {
       const body = encodeBody(message, true, this.#streams, this.#transferable(link, delivery))
-      const isRoom = this.#sendBody(FRAME.tell, body, (frame) => {
-        frame.actor = actorId
-        frame.sender = this.#senderId(delivery)
-      })
+      const frame = this.#frame(FRAME.tell)
+      frame.actor = actorId
+      frame.sender = this.#senderId(delivery)
+      const isRoom = this.#sendBody(frame, body)
       return isRoom ? SETTLED : link.whenWritable()
     } catch (error) {
       return this.#tellFailed(message, toActorError(error))
@@ -122,7 +129,7 @@ export class Association {
     message: Message,
     asksPlain: boolean,
     delivery: Delivery | undefined,
-    address: string,
+    address: { toString(): string },
   ): Promise<unknown> {
     try {
       delivery?.signal?.throwIfAborted()
@@ -131,24 +138,27 @@ export class Association {
       const timeoutMs = delivery ? this.#runtime.timeoutOf(delivery) : DEFAULT_ASK_TIMEOUT_MS
       const body = encodeBody(message, asksPlain, this.#streams, this.#transferable(link, delivery))
       const id = this.#nextAsk++
-      this.#sendBody(FRAME.ask, body, (frame) => {
-        frame.id = id
-        frame.actor = actorId
-        frame.sender = this.#senderId(delivery)
-        frame.timeout = timeoutMs > MAX_TIMEOUT_MS ? 0 : Math.max(1, Math.round(timeoutMs))
-      })
+      const frame = this.#frame(FRAME.ask)
+      frame.id = id
+      frame.actor = actorId
+      frame.sender = this.#senderId(delivery)
+      frame.timeout = timeoutMs > MAX_TIMEOUT_MS ? 0 : Math.max(1, Math.round(timeoutMs))
+      this.#sendBody(frame, body)
       const ask = new PendingAsk(id, asksPlain, address, this.#giveUp)
       this.#asks.set(id, ask)
       ask.wait(this.#owner.deadlines, timeoutMs, delivery?.signal)
       return ask.promise
     } catch (error) {
+      discardStream(message)
       return Promise.reject(error)
     }
   }
 
   /** Sends a signal of a transport negotiation. */
   signal(payload: Uint8Array): void {
-    this.#send(FRAME.signal, (frame) => void (frame.payload = payload))
+    const frame = this.#frame(FRAME.signal)
+    frame.payload = payload
+    this.#send(frame)
   }
 
   /** There is a way to the peer again: it is told of what ended meanwhile. */
@@ -302,9 +312,10 @@ export class Association {
     }
     this.#handling.delete(ask.id)
     try {
-      const { message, isPlain } = toRemoteReply(result, ask)
-      const body = encodeBody(message, isPlain, this.#streams, undefined)
-      this.#sendBody(FRAME.reply, body, (frame) => void (frame.id = ask.id))
+      const body = encodeReply(result, ask, this.#streams)
+      const frame = this.#frame(FRAME.reply)
+      frame.id = ask.id
+      this.#sendBody(frame, body)
     } catch (error) {
       this.#sendFailure(ask.id, error)
     }
@@ -318,11 +329,10 @@ export class Association {
   }
 
   #sendFailure(id: number, error: unknown): void {
-    const payload = encodeError(error)
-    this.#send(FRAME.fail, (frame) => {
-      frame.id = id
-      frame.payload = payload
-    })
+    const frame = this.#frame(FRAME.fail)
+    frame.id = id
+    frame.payload = encodeError(error)
+    this.#send(frame)
   }
 
   /** Tells the peer that a session of its is over here. Not numbered: it stands outside of any session. */
@@ -332,49 +342,53 @@ export class Association {
       return
     }
     this.#owedReset = undefined
-    this.#send(FRAME.reset, (frame) => {
-      frame.id = session
-      frame.seq = 0
-    })
+    const frame = this.#frame(FRAME.reset)
+    frame.id = session
+    this.#send(frame)
   }
 
   readonly #giveUp = (ask: PendingAsk): void => {
-    if (this.#asks.delete(ask.id)) this.#send(FRAME.cancel, (frame) => void (frame.id = ask.id))
+    if (!this.#asks.delete(ask.id)) return
+    const frame = this.#frame(FRAME.cancel)
+    frame.id = ask.id
+    this.#send(frame)
   }
 
   /** Sends a message; the streams in it begin once it is on its way. @throws NotSerialisableError, with nothing sent */
-  #sendBody(kind: number, body: Body, fill: (frame: Frame) => void): boolean {
-    const isRoom = this.#send(
-      kind,
-      (frame) => {
-        fillBody(frame, body)
-        fill(frame)
-      },
-      body.attachments,
-    )
+  #sendBody(frame: Frame, body: Body): boolean {
+    frame.flags = body.flags
+    frame.type = body.type
+    frame.stream = body.stream
+    frame.window = body.window
+    frame.payload = body.payload
+    const isRoom = this.#send(frame, body.attachments)
     this.#streams.start()
     this.#owner.sent(this.nodeId, body.payload.byteLength)
     return isRoom
   }
 
-  #send(kind: number, fill: (frame: Frame) => void, attachments?: Attachments): boolean {
+  /** The frame to fill and send next. */
+  #frame(kind: number): Frame {
+    this.#out.kind = kind
+    return this.#out
+  }
+
+  #send(frame: Frame, attachments?: Attachments): boolean {
     const link = this.#owner.linkTo(this.nodeId)
     if (!link) {
       this.#streams.dropUnstarted()
       return true
     }
-    const frame = this.#out
     const isNeighbour = link.nodeId === this.nodeId
-    frame.kind = kind
+    const isNumbered = frame.kind !== FRAME.reset
     frame.hops = isNeighbour ? 0 : MAX_HOPS
     frame.to = isNeighbour ? '' : this.nodeId
     frame.from = isNeighbour ? '' : this.#runtime.nodeId
     frame.session = this.#session
-    frame.seq = this.#nextSeq
-    fill(frame)
+    frame.seq = isNumbered ? this.#nextSeq : 0
     try {
       const isRoom = link.send(frame, attachments)
-      if (kind !== FRAME.reset) this.#nextSeq++
+      if (isNumbered) this.#nextSeq++
       return isRoom
     } catch (error) {
       this.#streams.dropUnstarted()
@@ -397,6 +411,7 @@ export class Association {
   }
 
   #tellFailed(message: Message, error: PulsingError): Promise<void> {
+    discardStream(message)
     this.#runtime.deadLetter(`actor://${this.nodeId}`, message.msgType, error.code)
     return rejected(error)
   }
@@ -411,12 +426,4 @@ export class Association {
   #overloaded(): OverloadedError {
     return new OverloadedError(`expected at most ${MAX_PENDING_ASKS} unanswered asks of one node, got more`)
   }
-}
-
-function fillBody(frame: Frame, body: Body): void {
-  frame.flags = body.flags
-  frame.type = body.type
-  frame.stream = body.stream
-  frame.window = body.window
-  frame.payload = body.payload
 }

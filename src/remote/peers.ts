@@ -2,9 +2,11 @@
 import type { ActorRef } from '../actor/actor-ref.ts'
 import { DEFAULT_ASK_TIMEOUT_MS, Ref } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
+import { discardStream } from '../actor/discarded-result.ts'
 import { Deadlines } from '../base/deadlines.ts'
 import { ActorStoppedError, ProtocolError, type PulsingError, SessionResetError } from '../base/errors.ts'
 import type { Link } from '../link/link.ts'
+import type { Message } from '../message/message.ts'
 import type { Frame } from '../wire/frame.ts'
 import type { AssociationOwner } from './association.ts'
 import { Association } from './association.ts'
@@ -118,12 +120,14 @@ class StoppedRecipient extends RemoteRecipient {
     this.#runtime = runtime
   }
 
-  override tell(): Promise<void> {
+  override tell(message: Message): Promise<void> {
+    discardStream(message)
     this.#runtime.deadLetter(this.toString(), '', 'actor_stopped')
     return Promise.resolve()
   }
 
-  override ask(): Promise<unknown> {
+  override ask(message: Message): Promise<unknown> {
+    discardStream(message)
     return Promise.reject(
       new ActorStoppedError('expected a running actor, got one that has stopped', { address: this.toString() }),
     )

@@ -15,15 +15,16 @@ export class PendingAsk implements Waiting {
   readonly id: number
   readonly isPlain: boolean
   readonly promise: Promise<unknown>
-  readonly #address: string
+  readonly #address: { toString(): string }
   readonly #giveUp: (ask: PendingAsk) => void
   #resolve!: (reply: unknown) => void
   #reject!: (error: unknown) => void
   #signal: AbortSignal | undefined = undefined
   #timeoutMs = 0
+  #onAbort: (() => void) | undefined = undefined
 
   /** @param giveUp called when the caller stops waiting: the other side may stop working */
-  constructor(id: number, isPlain: boolean, address: string, giveUp: (ask: PendingAsk) => void) {
+  constructor(id: number, isPlain: boolean, address: { toString(): string }, giveUp: (ask: PendingAsk) => void) {
     this.id = id
     this.isPlain = isPlain
     this.#address = address
@@ -39,6 +40,7 @@ export class PendingAsk implements Waiting {
     deadlines.add(this, timeoutMs)
     if (!signal) return
     this.#signal = signal
+    this.#onAbort = () => this.#abort()
     signal.addEventListener('abort', this.#onAbort)
   }
 
@@ -54,17 +56,17 @@ export class PendingAsk implements Waiting {
 
   expired(): void {
     this.#giveUp(this)
-    this.reject(new PulsingTimeoutError('ask', this.#timeoutMs, { address: this.#address }))
+    this.reject(new PulsingTimeoutError('ask', this.#timeoutMs, { address: String(this.#address) }))
   }
 
-  readonly #onAbort = (): void => {
+  #abort(): void {
     this.#giveUp(this)
     this.reject(this.#signal?.reason)
   }
 
   #settle(): void {
     this.queue?.remove(this)
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort)
   }
 }
 

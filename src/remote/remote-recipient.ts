@@ -23,7 +23,7 @@ export class RemoteRecipient implements Recipient {
   }
 
   ask(message: Message, isPlain: boolean, delivery: Delivery | undefined): Promise<unknown> {
-    return this.#associate(this.nodeId).ask(this.id, message, isPlain, delivery, this.toString())
+    return this.#associate(this.nodeId).ask(this.id, message, isPlain, delivery, this)
   }
 
   toString(): string {

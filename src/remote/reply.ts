@@ -4,26 +4,27 @@ import { Message } from '../message/message.ts'
 import { isStreamLike, toSource } from '../stream/iterable-source.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
 import type { Frame } from '../wire/frame.ts'
-import type { PayloadOwner } from './payload.ts'
-import { decodeMessage, decodeValue, isPlain } from './payload.ts'
+import type { Body, PayloadOwner } from './payload.ts'
+import { decodeMessage, decodeValue, encodeBody, encodeValue, isPlain } from './payload.ts'
 
-/** A result as a message, and whether the handler returned it as a plain value. */
-export interface RemoteReply {
-  readonly message: Message
-  readonly isPlain: boolean
-}
-
-/** @param envelope cancelled when the stream of a streamed reply ends or is cancelled */
-export function toRemoteReply(result: unknown, envelope: Envelope): RemoteReply {
-  if (result instanceof Message) return { message: result, isPlain: false }
-  if (!isStreamLike(result)) return { message: Message.fromObject('', result), isPlain: true }
-  return {
-    message: Message.stream(
+/**
+ * A handler's result as the fields of a reply.
+ *
+ * @param envelope cancelled when the stream of a streamed reply ends or is cancelled
+ * @throws NotSerialisableError
+ */
+export function encodeReply(result: unknown, envelope: Envelope, owner: PayloadOwner): Body {
+  if (result instanceof Message) return encodeBody(result, false, owner, undefined)
+  if (!isStreamLike(result)) return encodeValue(result, true, '', owner, undefined)
+  return encodeBody(
+    Message.stream(
       '',
       toSource(result, () => envelope.cancel(undefined)),
     ),
-    isPlain: true,
-  }
+    true,
+    owner,
+    undefined,
+  )
 }
 
 /** The caller's view: a plain caller gets values as they are, a caller that sent a Message always a Message. */

@@ -26,7 +26,7 @@ export interface StreamLine {
   readonly maxMessageBytes: number
   refTo(nodeId: string, actorId: string, name: string | undefined): ActorRef
   send(kind: number, id: number, fill?: (frame: Frame) => void): void
-  sendBody(id: number, body: Body): void
+  sendItem(id: number, body: Body): void
   whenWritable(): Promise<void> | undefined
 }
 
@@ -139,8 +139,7 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
       this.dropStream(body.stream)
       throw new ProtocolError('expected an item, got a stream message: put the reader into a value instead')
     }
-    this.#line.sendBody(stream.id, body)
-    this.start()
+    this.#line.sendItem(stream.id, body)
     return body.payload.byteLength
   }
 

@@ -67,6 +67,14 @@ test('a queue that grew far beyond its start gives everything back in order and 
   }
 })
 
+test.each([1025, 1100, 3000, 4097])('a queue emptied after a burst of %i goes on in order', (burst) => {
+  const queue = new Fifo<number>()
+  for (let i = 0; i < burst; i++) queue.push(i)
+  for (let i = 0; i < burst; i++) expect(queue.shift()).toBe(i)
+  for (let i = 0; i < 10; i++) queue.push(i)
+  expect(queue.drain()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+})
+
 test('a queue does not keep what was taken out of it', async () => {
   const queue = new Fifo<object>()
   const collected = new Set<number>()
