@@ -40,7 +40,9 @@ function codecWithoutEval(): Plugin {
     load: (id) =>
       id === codec ? `export { Encoder } from 'cbor-x/encode'\nexport { Tag } from 'cbor-x/decode'` : undefined,
     transform: (code, id) =>
-      /[\\/]cbor-x[\\/]\w+\.js$/.test(id) ? { code: code.replaceAll(/\bFunction\b/g, 'BlockedFunction'), map: null } : undefined,
+      /[\\/]cbor-x[\\/]\w+\.js$/.test(id)
+        ? { code: code.replaceAll(/\bFunction\b/g, 'BlockedFunction'), map: null }
+        : undefined,
   }
 }
 

@@ -26,7 +26,7 @@ import type { Settings } from './config.ts'
 import type { Connection, Listener, Transport } from './link/connection.ts'
 import { Link } from './link/link.ts'
 import { Message } from './message/message.ts'
-import { registeredClass, typeNameOf } from './proxy/as-actor.ts'
+import { typeNameOf } from './proxy/as-actor.ts'
 
 /** How long `connect` waits for the other side, in milliseconds. */
 export const CONNECT_TIMEOUT_MS = 30_000
@@ -36,7 +36,7 @@ export class Network {
   readonly #settings: Settings
   readonly #transports: readonly Transport[]
   readonly #cluster: Cluster
-  readonly #classes: ReadonlySet<string>
+  readonly #classes: ReadonlyMap<string, object>
   readonly #seeds: Seeds
   readonly #upgrades: Upgrades | undefined
   readonly #closing = new AbortController()
@@ -49,14 +49,14 @@ export class Network {
     this.#settings = settings
     const added = new Set(settings.transports.map(({ name }) => name))
     this.#transports = [...settings.transports, ...transports.filter(({ name }) => !added.has(name))]
-    this.#classes = new Set(settings.classes.map((Class) => typeNameOf(Class)!))
+    this.#classes = new Map(settings.classes.map((Class) => [typeNameOf(Class)!, Class]))
     const direct = this.#transports.find(({ negotiation }) => negotiation)
     this.#cluster = new Cluster({
       runtime,
       random: systemRandom,
       kind: settings.addr === undefined ? 'leaf' : 'relay',
       features: direct ? [direct.negotiation!.feature] : [],
-      classes: [...this.#classes],
+      classes: [...this.#classes.keys()],
       maxMessageBytes: settings.limits.maxMessageBytes,
     })
     if (direct) {
@@ -178,10 +178,6 @@ export class Network {
     const link = await this.#dial(address, signal)
     if (link.nodeId === this.#runtime.nodeId) return undefined
     await this.#cluster.whenSynced(link)
-    if (!link.isOpen)
-      throw new UnreachableError(`expected seed ${address} to tell what it knows, got the end of the link`, {
-        outcome: 'not-sent',
-      })
     return { gone: this.#cluster.neighbours.whenGone(link.nodeId) }
   }
 
@@ -230,7 +226,7 @@ export class Network {
   }
 
   readonly #host = (type: string, args: readonly unknown[]): object | undefined => {
-    const Class = this.#classes.has(type) ? registeredClass(type) : undefined
+    const Class = this.#classes.get(type)
     return Class && new (Class as new (...args: readonly unknown[]) => object)(...args)
   }
 }

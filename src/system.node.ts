@@ -25,5 +25,6 @@ export function createActorSystem(config?: SystemConfig): Promise<ActorSystem> {
 /** WebSocket as Node.js has it: dialling and listening. */
 export function webSocketBothWays(options: WebSocketListenerOptions = {}): Transport {
   const { listen } = webSocketListener(options)
-  return { ...webSocket(), ...(listen ? { listen } : {}) }
+  const { maxBatchBytes } = options
+  return { ...webSocket(maxBatchBytes === undefined ? {} : { maxBatchBytes }), ...(listen ? { listen } : {}) }
 }

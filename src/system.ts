@@ -110,7 +110,7 @@ class NodeSystem extends ActorSystem {
   async createRemote({ type, args, make }: Creation, { name, node, ...options }: CreateOptions): Promise<ActorRef> {
     const host = node === this.nodeId ? node : (await this.#open()).hostOf(type, node)
     if (host !== undefined && host !== this.nodeId) {
-      return (await this.#open()).create(host, { type, args, name, isPublic: options.public ?? false })
+      return (await this.#open()).create(host, { type, args, name, options })
     }
     if (host === undefined)
       this.#runtime.warn('remote-creation-local', `no other member hosts ${describe(type)}: created here`)

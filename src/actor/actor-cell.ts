@@ -4,7 +4,7 @@
  */
 import type { Timer } from '../base/clock.ts'
 import type { Deferred } from '../base/deferred.ts'
-import { deferred, ignoreRejection, rejected, SETTLED } from '../base/deferred.ts'
+import { deferred, rejected, SETTLED } from '../base/deferred.ts'
 import { ActorStoppedError, MailboxFullError, toActorError } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import { actorUri } from '../message/address.ts'
@@ -112,7 +112,7 @@ export class ActorCell implements Recipient, Runnable {
     try {
       const timeoutMs = delivery === undefined ? DEFAULT_ASK_TIMEOUT_MS : this.runtime.timeoutOf(delivery)
       const ask = new LocalAsk(message.handOver(), delivery?.sender, isPlain, this)
-      ask.wait(this.runtime.deadlines, timeoutMs, delivery?.signal)
+      ask.wait(this.runtime.deadlines, timeoutMs, delivery)
       if (ask.isCancelled) discardStream(ask.message)
       else void this.accept(ask)
       return ask.promise

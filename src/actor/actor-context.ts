@@ -3,7 +3,7 @@ import type { Timer } from '../base/clock.ts'
 import { ignoreRejection } from '../base/deferred.ts'
 import { PulsingUnsupportedError } from '../base/errors.ts'
 import type { Message } from '../message/message.ts'
-import type { Spawnable } from './actor.ts'
+import type { Spawnable, StopReason } from './actor.ts'
 import type { ActorCell } from './actor-cell.ts'
 import type { ActorRef, AskOptions } from './actor-ref.ts'
 import type { ActorSystem, SpawnOptions } from './actor-system.ts'
@@ -25,7 +25,7 @@ export interface ActorContext {
   readonly sender: ActorRef | undefined
   /** Aborts when the caller gave up or its deadline passed, and when this actor is being stopped. */
   readonly signal: AbortSignal
-  /** When the caller stops waiting, in milliseconds on the system's monotonic clock. */
+  /** When the caller stops waiting, in milliseconds as `performance.now()` counts them; undefined when nobody waits. */
   readonly deadline: number | undefined
   /** Asks in this actor's name: the receiver sees it as `sender`, and the wait ends no later than this message's deadline. */
   ask(ref: ActorRef, msg: Message, options?: AskOptions): Promise<Message>
@@ -35,8 +35,8 @@ export interface ActorContext {
   /** Spawns a child: it is stopped before its parent ends. */
   spawn(actor: Spawnable, name: string, options?: SpawnOptions): Promise<ActorRef>
   spawn(actor: Spawnable, options?: SpawnOptions): Promise<ActorRef>
-  /** Stops this actor after the current message. */
-  stop(): void
+  /** Stops this actor after the current message; `reason` is what `onStop` is told. Default `normal`. */
+  stop(reason?: StopReason): void
   /** Sends `msg` to this actor after `delayMs` milliseconds; dropped when the actor stops first. */
   schedule(delayMs: number, msg: unknown): Cancellable
   /** Handles later messages with `receive` instead; {@link unbecome} goes back. */
@@ -93,8 +93,8 @@ export class MessageContext implements ActorContext {
       : this.#cell.runtime.spawn(actor, undefined, nameOrOptions, this.#cell)
   }
 
-  stop(): void {
-    void this.#cell.stop('normal')
+  stop(reason: StopReason = 'normal'): void {
+    void this.#cell.stop(reason)
   }
 
   schedule(delayMs: number, msg: unknown): Cancellable {

@@ -54,9 +54,16 @@ export interface ProxyFactory {
   untyped(ref: ActorRef): UntypedProxy
 }
 
+/** Filled in by whoever waits for the reply: gives the ask up. */
+export interface Cancellation {
+  cancel?: (reason: unknown) => void
+}
+
 /** How one message is sent: the options, and who sends. */
 export interface Delivery extends AskOptions {
   readonly sender?: ActorRef | undefined
+  /** A cheaper `signal`, for callers that seldom give up. */
+  readonly cancellation?: Cancellation
   /** Asks this ask is made for; see `ActorContext.ask`. Their deadline bounds this one's. */
   readonly deadline?: number | undefined
 }

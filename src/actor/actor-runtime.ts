@@ -11,6 +11,7 @@ import {
   PulsingTimeoutError,
   toActorError,
 } from '../base/errors.ts'
+import { isId } from '../base/ids.ts'
 import { nameProblem } from '../message/address.ts'
 import type { ActorLike, ActorSource, Spawnable, StopReason } from './actor.ts'
 import { toActor } from './actor.ts'
@@ -94,7 +95,7 @@ export class ActorRuntime {
 
   /** Spawns an actor of the framework itself: its name is a reserved one, and serves as its id too. */
   async spawnSystem(actor: ActorLike, name: string): Promise<ActorRef> {
-    const ref = await this.#start(actor, name, undefined, undefined)
+    const ref = await this.#start(actor, undefined, undefined, undefined)
     this.#cells.set(name, this.byId(ref.id)!)
     return ref
   }
@@ -143,7 +144,7 @@ export class ActorRuntime {
 
   /** Stops an actor of this node; anything else does nothing. */
   async stop(nameOrId: string, reason: StopReason): Promise<void> {
-    const cell = this.#names.get(nameOrId) ?? this.#cells.get(nameOrId)
+    const cell = this.#names.get(nameOrId) ?? (isId(nameOrId) ? this.#cells.get(nameOrId) : undefined)
     await cell?.stop(reason)
   }
 
@@ -157,7 +158,6 @@ export class ActorRuntime {
   /** @internal called by a cell that ended */
   stopped(cell: ActorCell, reason: StopReason): void {
     this.#cells.delete(cell.id)
-    if (cell.name !== undefined && this.#cells.get(cell.name) === cell) this.#cells.delete(cell.name)
     cell.parent?.children.delete(cell)
     if (cell.name !== undefined && this.#names.get(cell.name) === cell) this.#names.delete(cell.name)
     if (this.#publicCells.delete(cell)) this.nameListener?.withdrawn(cell.name!, cell)

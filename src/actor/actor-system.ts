@@ -82,7 +82,7 @@ export abstract class ActorSystem implements AsyncDisposable {
   /** The actor of that name: on this node, else a public one anywhere. Several instances are balanced. */
   abstract find(name: string): Promise<ActorRef | undefined>
   /**
-   * Like {@link find}, waiting for the name to appear.
+   * Like {@link find}, waiting for a public name to appear.
    *
    * @throws ActorNotFoundError when it does not in time
    */

@@ -4,7 +4,7 @@ import { PulsingTimeoutError, toActorError } from '../base/errors.ts'
 import { Message } from '../message/message.ts'
 import { isStreamLike, toSource } from '../stream/iterable-source.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
-import type { ActorRef } from './actor-ref.ts'
+import type { ActorRef, Delivery } from './actor-ref.ts'
 import { discardResult } from './discarded-result.ts'
 import { Envelope } from './envelope.ts'
 
@@ -42,14 +42,16 @@ export class LocalAsk extends Envelope implements Waiting {
     return this.waitingSince && this.waitingSince.startedAt + this.#timeoutMs
   }
 
-  /** Starts waiting: not longer than `timeoutMs`, and not past `signal`. */
-  wait(deadlines: Deadlines, timeoutMs: number, signal: AbortSignal | undefined): void {
+  /** Starts waiting: not longer than `timeoutMs`, and not past the delivery's signal. */
+  wait(deadlines: Deadlines, timeoutMs: number, delivery: Delivery | undefined): void {
+    const signal = delivery?.signal
+    if (delivery?.cancellation) delivery.cancellation.cancel = (reason) => this.#giveUp(reason)
     this.#timeoutMs = timeoutMs
     deadlines.add(this, timeoutMs)
     if (!signal) return
     this.#signal = signal
-    if (signal.aborted) this.#abort()
-    else signal.addEventListener('abort', (this.#onAbort = () => this.#abort()))
+    if (signal.aborted) this.#giveUp(signal.reason)
+    else signal.addEventListener('abort', (this.#onAbort = () => this.#giveUp(signal.reason)))
   }
 
   succeed(result: unknown): void {
@@ -74,8 +76,7 @@ export class LocalAsk extends Envelope implements Waiting {
     this.cancel(error)
   }
 
-  #abort(): void {
-    const reason: unknown = this.#signal?.reason
+  #giveUp(reason: unknown): void {
     this.fail(reason)
     this.cancel(reason)
   }

@@ -6,7 +6,8 @@
  * and refuses what cannot travel, naming the place. Values without any of these are not copied.
  */
 import { Encoder, Tag } from '#cbor-x'
-import { describe, NotSerialisableError } from './errors.ts'
+import { type CborScan, scanCbor } from './cbor-scan.ts'
+import { describe, NotSerialisableError, ProtocolError } from './errors.ts'
 
 /** Values up to this long are decoded from one array. */
 const SCRATCH_BYTES = 4096
@@ -30,17 +31,39 @@ export function encodeCbor(value: unknown): Uint8Array {
   return new Uint8Array(codec().encode(value))
 }
 
-/** The value of one CBOR item. Byte strings in it are copies: nothing keeps `bytes`. */
+/**
+ * The value of one CBOR item. Byte strings in it are copies: nothing keeps `bytes`.
+ *
+ * @throws ProtocolError when the bytes are anything else; see `cbor-scan.ts`
+ */
 export function decodeCbor(bytes: Uint8Array): unknown {
+  return decodeScanned(bytes, scanCbor(bytes))
+}
+
+/** {@link decodeCbor}, and whether there are references in the value to translate. */
+export function decodeCborReferences(bytes: Uint8Array): { readonly value: unknown; readonly hasReferences: boolean } {
+  const scan = scanCbor(bytes)
+  return { value: decodeScanned(bytes, scan), hasReferences: scan.hasReferences }
+}
+
+function decodeScanned(bytes: Uint8Array, { errorAt }: CborScan): unknown {
   const { byteLength } = bytes
-  if (byteLength > SCRATCH_BYTES) {
-    const isPlain = Object.getPrototypeOf(bytes) === Uint8Array.prototype
-    return codec().decode(isPlain ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, byteLength))
+  if (errorAt >= 0)
+    throw new ProtocolError(`expected one CBOR value of ${byteLength} bytes, got something else at byte ${errorAt}`, {
+      offset: errorAt,
+    })
+  try {
+    if (byteLength > SCRATCH_BYTES) {
+      const isPlain = Object.getPrototypeOf(bytes) === Uint8Array.prototype
+      return codec().decode(isPlain ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, byteLength))
+    }
+    // cbor-x keeps a DataView on every array it is given, which costs more than decoding a small one: they share an array.
+    scratch ??= new Uint8Array(SCRATCH_BYTES)
+    scratch.set(bytes)
+    return codec().decode(scratch, byteLength)
+  } catch (cause) {
+    throw new ProtocolError(`expected one CBOR value, got ${byteLength} bytes that are none`, { cause })
   }
-  // cbor-x keeps a DataView on every array it is given, which costs more than decoding a small one: they share an array.
-  scratch ??= new Uint8Array(SCRATCH_BYTES)
-  scratch.set(bytes)
-  return codec().decode(scratch, byteLength)
 }
 
 /** A tagged value, as CBOR has them. */

@@ -118,9 +118,15 @@ export class Cluster implements Routes {
     })
   }
 
-  /** Settles when a neighbour has told all it knows, or its link is over. */
-  whenSynced(link: Link): Promise<void> {
-    return Promise.race([this.#syncOf(link).promise, link.over])
+  /** Settles when a neighbour has told all it knows. @throws UnreachableError when its link ends before that */
+  async whenSynced(link: Link): Promise<void> {
+    await Promise.race([this.#syncOf(link).promise, link.over])
+    if (link.isOpen) return
+    const current = this.neighbours.link(link.nodeId)
+    if (current && current !== link) return this.whenSynced(current)
+    throw new UnreachableError(`expected node ${link.nodeId} to tell what it knows, got the end of the link`, {
+      outcome: 'not-sent',
+    })
   }
 
   #syncOf(link: Link): Deferred<void> {
@@ -254,11 +260,12 @@ export class Cluster implements Routes {
     if (applied !== 'news') return
     this.neighbours.tell([update], link)
     if (update.op !== 'name') this.#recompute()
+    const names = this.topology.record(update.nodeId)?.names
+    for (const name of namesBefore?.keys() ?? []) if (!names?.has(name)) this.#names.remove(name, update.nodeId)
     const record = this.topology.member(update.nodeId)
     if (!record) return
     if (update.op === 'name') this.#indexName(record.nodeId, update.name, update.actorId)
     else if (update.op === 'node') {
-      for (const name of namesBefore?.keys() ?? []) if (!record.names.has(name)) this.#names.remove(name, record.nodeId)
       for (const [name, actorId] of record.names) this.#names.add(name, { nodeId: record.nodeId, actorId })
       if (before) this.#runtime.events.emit('memberUpdated', { member: this.#member(record) })
     }

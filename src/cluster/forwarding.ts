@@ -25,13 +25,13 @@ export class Forwarding {
    */
   accept(link: Link, frame: Frame, reader: FrameReader): string | undefined {
     const from = frame.from === '' ? link.nodeId : frame.from
-    if (!this.maySpeakFor(link, from)) return undefined
+    if (!this.maySpeakFor(link, from) || !this.#topology.member(from)) return undefined
     if (frame.to === '' || frame.to === this.#topology.self.nodeId) return from
     this.#forward(link, from, frame, reader)
     return undefined
   }
 
-  /** Whether a neighbour may send in the name of a node: its own, one behind it, or any if it is a relay and the node is not known to be elsewhere. */
+  /** Whether a neighbour may send in the name of a node: its own, one behind it, or any but this one if it is a relay. Relays are trusted. */
   maySpeakFor(link: Link, nodeId: string): boolean {
     if (nodeId === link.nodeId) return true
     if (nodeId === this.#topology.self.nodeId) return false
@@ -52,15 +52,15 @@ export class Forwarding {
       this.#refuse(link, from, frame, 'no way leads there')
       return
     }
-    if (frame.attachments?.length && !next.transfers) {
-      this.#refuse(link, from, frame, 'the link there carries no transferred objects')
+    if (frame.attachments?.length) {
+      this.#refuse(link, from, frame, 'transferred objects go to neighbours only')
       return
     }
     if (reader.raw.byteLength > next.maxFrameBytes) {
       this.#refuse(link, from, frame, 'the link there takes no message of this size')
       return
     }
-    next.forward(reader.raw, reader.hopsAt, frame.attachments)
+    next.forward(reader.raw, reader.hopsAt)
   }
 
   /** Tells the sender that a frame ends here; a notice that cannot be delivered itself is dropped. */

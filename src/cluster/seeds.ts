@@ -54,19 +54,21 @@ export class Seeds {
     const { signal } = this.#closing
     const backoff = new Backoff(this.#random)
     const left = [...addresses]
+    let hasJoined = false
     while (!signal.aborted && left.length > 0) {
       const address = left.shift()!
       try {
         const link = await this.#dialer.link(address, signal)
         if (!link) continue
+        hasJoined = true
         linked()
         backoff.reset()
         await link.gone
       } catch (thrown) {
         if (signal.aborted) return
         const error = toActorError(thrown)
-        // Neither a wrong token nor a wrong version mends itself.
-        const isFinal = error instanceof AuthError || error instanceof ProtocolError
+        // Neither a wrong token nor a wrong version mends itself; a node that was let in before may be again.
+        const isFinal = !hasJoined && (error instanceof AuthError || error instanceof ProtocolError)
         this.#dialer.failed(address, error, isFinal)
         if (isFinal) {
           refused(error)

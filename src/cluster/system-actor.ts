@@ -14,7 +14,7 @@ export interface CreateRequest {
   readonly type: string
   readonly args: readonly unknown[]
   readonly name: string | undefined
-  readonly isPublic: boolean
+  readonly options: SpawnOptions
 }
 
 /** Makes an instance of a class other members may create here, or undefined for any other class. */
@@ -34,10 +34,9 @@ export class SystemActor implements ActorLike {
     throw new PulsingUnsupportedError(`expected a request of type ${CREATE_TYPE}, got ${describe(msg.msgType)}`)
   }
 
-  #create({ type, args, name, isPublic }: CreateRequest): unknown {
+  #create({ type, args, name, options }: CreateRequest): unknown {
     if (typeof type !== 'string' || !Array.isArray(args))
       throw new PulsingUnsupportedError('expected a class and its arguments, got something else')
-    const options: SpawnOptions = isPublic ? { public: true } : {}
     return this.#runtime.spawn(
       () => {
         const instance = this.#host(type, args)

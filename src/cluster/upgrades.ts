@@ -14,6 +14,8 @@ import type { Cluster, Upgrader } from './cluster.ts'
 export const UPGRADE_WINDOW_MS = 10_000
 /** How long a failed attempt keeps the next one away, in milliseconds. */
 export const UPGRADE_COOLDOWN_MS = 60_000
+/** Nodes whose traffic is counted at a time; beyond that counting starts over. */
+const MAX_COUNTED = 1024
 /** Longest attempt, in milliseconds. */
 export const UPGRADE_TIMEOUT_MS = 15_000
 
@@ -65,6 +67,7 @@ export class Upgrades implements Upgrader {
     if (!this.#isEligible(nodeId)) return
     const now = this.#clock.now()
     let traffic = this.#traffic.get(nodeId)
+    if (!traffic && this.#traffic.size >= MAX_COUNTED) this.#traffic.clear()
     if (!traffic) this.#traffic.set(nodeId, (traffic = { since: now, messages: 0, bytes: 0, notBefore: 0 }))
     if (now - traffic.since > UPGRADE_WINDOW_MS) Object.assign(traffic, { since: now, messages: 0, bytes: 0 })
     traffic.messages++
@@ -132,6 +135,8 @@ export class Upgrades implements Upgrader {
     }
     try {
       const connection = await this.#negotiation.connect(signaling, { isInitiator, signal: controller.signal })
+      // The new link takes over in a moment; what is sent until then must not ask for another one.
+      this.#traffic.set(nodeId, { since: 0, messages: 0, bytes: 0, notBefore: this.#clock.now() + UPGRADE_COOLDOWN_MS })
       if (this.#isClosed) connection.abort()
       else this.#owner.connected(connection, this.#transport.name, isInitiator)
     } catch (error) {

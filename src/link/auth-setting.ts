@@ -29,8 +29,8 @@ export function authProblem(auth: unknown): string | undefined {
     return `expected auth.token as string or function, got ${describe(token)}`
   if (verify !== undefined && typeof verify !== 'function')
     return `expected auth.verify as function, got ${describe(verify)}`
-  if (typeof token === 'string' && (token.length > MAX_TOKEN_LENGTH || /[^ -~]/.test(token))) {
-    return `expected auth.token of at most ${MAX_TOKEN_LENGTH} printable ASCII characters, got ${token.length} characters`
+  if (typeof token === 'string' && (token.length === 0 || token.length > MAX_TOKEN_LENGTH || /[^ -~]/.test(token))) {
+    return `expected auth.token of 1 to ${MAX_TOKEN_LENGTH} printable ASCII characters, got ${token.length} characters`
   }
   if (token === undefined && verify === undefined)
     return 'expected auth with a token, a verify function or both, got neither'

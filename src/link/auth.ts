@@ -21,7 +21,10 @@ export async function admit(auth: Auth | undefined, applicant: Applicant): Promi
   let isAdmitted: boolean
   try {
     if (auth.verify) isAdmitted = (await auth.verify(applicant)) === true
-    else isAdmitted = applicant.token !== undefined && isSame(applicant.token, (await presentToken(auth)) ?? '')
+    else {
+      const own = await presentToken(auth)
+      isAdmitted = own !== undefined && applicant.token !== undefined && isSame(applicant.token, own)
+    }
   } catch (cause) {
     throw new AuthError('the check of the neighbour’s token failed', { cause })
   }

@@ -1,6 +1,6 @@
 /**
  * What a transport must provide, in the words of its consumer: a way to open connections, and a connection that carries
- * batches of frames both ways. Everything above (handshake, frames, order, resume, credit) is not the transport's
+ * batches of frames both ways. Everything above (handshake, frames, order, credit) is not the transport's
  * business; everything below (sockets, ports, channels) is not ours.
  *
  * `testkit/transport-cases.ts` holds every adapter to this text.
@@ -29,6 +29,8 @@ export interface Connection {
   readonly maxBatchBytes: number
   /** Whether `send` takes attachments. */
   readonly transfers: boolean
+  /** Bytes sent that have not left, or not been taken, yet; as far as the platform tells. */
+  readonly waitingBytes: number
   /** Starts delivery. Called once. Whatever arrived before is delivered first, never dropped, and never inside this call. */
   open(handler: ConnectionHandler): void
   /**

@@ -20,6 +20,8 @@ import type { Hello } from './hello.ts'
 import { commonVersion, decodeHello, encodeHello, MAX_HELLO_BYTES } from './hello.ts'
 import { Outbox } from './outbox.ts'
 
+/** How long a retired link waits for the neighbour's goodbye, in milliseconds. */
+const GOODBYE_TIMEOUT_MS = 5_000
 /** How long a neighbour may take to say hello and welcome, in milliseconds. */
 export const HANDSHAKE_TIMEOUT_MS = 5_000
 /** Bytes queued for a neighbour that does not take them, after which the link is given up. */
@@ -61,10 +63,10 @@ export class Link implements ConnectionHandler {
   #hasAdmitted = false
   #isWelcome = false
   #isRetiring = false
+  #isClosing = false
   #hasSaidGoodbye = false
   #timer: Timer
   #isBlocked = false
-  #blockedBytes = 0
   #writable: Deferred<void> | undefined
   #reason: PulsingError | undefined
 
@@ -99,7 +101,7 @@ export class Link implements ConnectionHandler {
     return hello.nodeId < this.nodeId ? hello.serial : this.#remote!.serial
   }
   get isOpen(): boolean {
-    return this.#state === 'open'
+    return this.#state === 'open' && !this.#isClosing
   }
   /** Whether frames may carry attachments. */
   get transfers(): boolean {
@@ -127,18 +129,15 @@ export class Link implements ConnectionHandler {
    * @throws NotSerialisableError when the platform refuses the attachments; nothing was sent then
    */
   send(frame: Frame, attachments?: Attachments): boolean {
-    if (this.#state !== 'open') return false
-    if (attachments) this.#outbox.sendAlone((outbox) => outbox.add(frame), attachments)
+    if (!this.isOpen) return false
+    if (attachments) this.#outbox.sendAlone(frame, attachments)
     else this.#outbox.add(frame)
     return !this.#isBlocked
   }
 
   /** Sends a frame on as it came, one hop less. */
-  forward(raw: Uint8Array, hopsAt: number, values: readonly unknown[] | undefined): void {
-    if (this.#state !== 'open') return
-    if (!values?.length) this.#outbox.addRaw(raw, hopsAt)
-    else
-      this.#outbox.sendAlone((outbox) => outbox.addRaw(raw, hopsAt), { values, transfer: values as readonly object[] })
+  forward(raw: Uint8Array, hopsAt: number): void {
+    if (this.#state === 'open') this.#outbox.addRaw(raw, hopsAt)
   }
 
   /** Ends the link after what was sent has left, telling the neighbour why. */
@@ -146,6 +145,7 @@ export class Link implements ConnectionHandler {
     if (this.#state === 'closed' || this.#state === 'ending') return
     this.#sendControl(FRAME.goaway, code, reason)
     this.#outbox.flush()
+    this.#isClosing = true
     this.#connection.close()
   }
 
@@ -160,7 +160,7 @@ export class Link implements ConnectionHandler {
     this.#outbox.flush()
     this.#timer.cancel()
     if (this.#hasSaidGoodbye) this.#connection.close()
-    else this.#timer = this.#clock.setTimer(() => this.#connection.close(), HANDSHAKE_TIMEOUT_MS)
+    else this.#timer = this.#clock.setTimer(() => this.#connection.close(), GOODBYE_TIMEOUT_MS)
   }
 
   /** Ends the link now. */
@@ -211,7 +211,6 @@ export class Link implements ConnectionHandler {
 
   drained(): void {
     this.#isBlocked = false
-    this.#blockedBytes = 0
     this.#writable?.resolve()
     this.#writable = undefined
   }
@@ -307,8 +306,7 @@ export class Link implements ConnectionHandler {
     if (this.#state === 'closed') return
     this.#isBlocked = !this.#connection.send(batch, attachments)
     if (!this.#isBlocked) return
-    this.#blockedBytes += batch.byteLength
-    if (this.#blockedBytes > MAX_BLOCKED_BYTES)
+    if (this.#connection.waitingBytes > MAX_BLOCKED_BYTES)
       this.#fail(
         new OverloadedError(
           `expected the neighbour to take what is sent, got ${MAX_BLOCKED_BYTES} bytes waiting for it`,

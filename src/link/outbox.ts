@@ -33,10 +33,10 @@ export class Outbox {
     this.#queueFlush()
   }
 
-  /** Sends what is gathered, then whatever `write` adds in a batch of its own: what travels beside it may be refused by the platform, with an error for this caller alone. */
-  sendAlone(write: (outbox: Outbox) => void, attachments: Attachments): void {
+  /** Sends what is gathered, then the frame in a batch of its own: what travels beside it may be refused by the platform, with an error for this caller alone. */
+  sendAlone(frame: Frame, attachments: Attachments): void {
     this.flush()
-    write(this)
+    this.#writer.write(frame)
     this.flush(attachments)
   }
 

@@ -1,6 +1,5 @@
 /** A message's value as bytes, and back, where no link is involved: plain data and references. */
 import { decodeCbor, encodeCbor, lower } from '../base/cbor.ts'
-import { ProtocolError } from '../base/errors.ts'
 
 /** @throws NotSerialisableError naming what in the value cannot become bytes */
 export function encodePayload(value: unknown): Uint8Array {
@@ -9,11 +8,5 @@ export function encodePayload(value: unknown): Uint8Array {
 
 /** @throws ProtocolError when the bytes are no CBOR value */
 export function decodePayload(payload: Uint8Array): unknown {
-  try {
-    return decodeCbor(payload)
-  } catch (error) {
-    throw new ProtocolError(`expected one CBOR value in the payload, got ${payload.byteLength} bytes that are none`, {
-      cause: error,
-    })
-  }
+  return decodeCbor(payload)
 }

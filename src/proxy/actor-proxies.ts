@@ -1,6 +1,6 @@
 /** Proxies: objects whose methods send calls to an actor. */
 import type { ActorProxy, ProxiedClass, UntypedProxy } from '../actor/actor-proxy.ts'
-import type { ActorRef, ProxyFactory } from '../actor/actor-ref.ts'
+import type { ActorRef, Cancellation, ProxyFactory } from '../actor/actor-ref.ts'
 import { Ref } from '../actor/actor-ref.ts'
 import { lowered } from '../base/cbor.ts'
 import { describe, PulsingUnsupportedError } from '../base/errors.ts'
@@ -41,7 +41,10 @@ function makeProxy(ref: ActorRef, prototype: object | undefined, className: stri
         // Names the language itself asks for (by await, by loggers, by serialisers) have to be absent, not refused.
         if (QUIETLY_ABSENT.has(name) && !(prototype && findMethod(prototype, name))) return undefined
         check(name)
-        method = (...args) => Call.of(recipient.ask(callMessage(name, args), true, undefined))
+        method = (...args) => {
+          const cancellation: Cancellation = {}
+          return Call.of(recipient.ask(callMessage(name, args), true, { cancellation }), cancellation)
+        }
         methods.set(name, method)
       }
       return method

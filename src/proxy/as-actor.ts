@@ -9,6 +9,7 @@ import type { ActorSystem, CreateOptions, ResolveOptions, SpawnOptions } from '.
 import { ConfigError, describe } from '../base/errors.ts'
 import { shortHex } from '../base/ids.ts'
 import { ClassActor } from './class-actor.ts'
+import { findMethod } from './method-guard.ts'
 
 type Constructor<C extends object = object, A extends never[] = never[]> = new (...args: A) => C
 type Instance<T extends Constructor> = InstanceType<T>
@@ -38,14 +39,7 @@ export interface AsActorOptions {
   readonly type?: string
 }
 
-// The one piece of global state: classes by type name, so that a node can be asked to create one.
-const registry = /* @__PURE__ */ new Map<string, Constructor>()
 const typeNames = /* @__PURE__ */ new WeakMap<object, string>()
-
-/** The class registered under a type name. */
-export function registeredClass(type: string): (new (...args: never[]) => object) | undefined {
-  return registry.get(type)
-}
 
 /** The type name of a class, its own or inherited from an `asActor` class; undefined if it has none. */
 export function typeNameOf(Class: unknown): string | undefined {
@@ -57,8 +51,6 @@ export function typeNameOf(Class: unknown): string | undefined {
 /**
  * Makes a class usable as an actor: `asActor(class Counter { … })`, `asActor({ type: 'Counter' })(class { … })`, or
  * `@asActor class Counter { … }` where the compiler lowers standard decorators.
- *
- * Registering a second class under a type name replaces the first, as reloading a module does.
  *
  * Minifiers rename classes, or leave them without a name: give a `type` to classes that other nodes create.
  *
@@ -79,19 +71,25 @@ export function asActor(classOrOptions: Constructor | AsActorOptions, context?: 
 function register(Class: unknown, type: string): Constructor {
   if (typeof Class !== 'function' || typeof Class.prototype !== 'object')
     throw new ConfigError(`expected a class, got ${describe(Class)}`)
+  const taken = ['tell', 'ref'].filter((name) => findMethod(Class.prototype as object, name))
+  const statics = ['local', 'remote', 'resolve', 'options'].filter(
+    (name) => Object.hasOwn(Class, name) && !typeNames.has(Class),
+  )
+  if (taken.length + statics.length > 0) {
+    throw new ConfigError(
+      `expected a class without ${[...taken, ...statics.map((name) => `static ${name}`)].join(', ')}, which proxies and actor classes have themselves`,
+    )
+  }
   const constructor = Class as Constructor
   // A class without a name, as minifiers leave behind, is an actor all the same; only other nodes cannot name it.
-  if (type) {
-    registry.set(type, constructor)
-    typeNames.set(constructor, type)
-  }
+  if (type) typeNames.set(constructor, type)
   Object.defineProperty(constructor.prototype, toActor, {
     value(this: object) {
       return new ClassActor(this)
     },
     configurable: true,
   })
-  const statics: Statics & ThisType<Constructor> = {
+  const added: Statics & ThisType<Constructor> = {
     local(system, ...args) {
       return createLocal(this, system, args, {})
     },
@@ -108,7 +106,7 @@ function register(Class: unknown, type: string): Constructor {
       }
     },
   }
-  for (const [name, value] of Object.entries(statics)) {
+  for (const [name, value] of Object.entries(added)) {
     Object.defineProperty(constructor, name, { value, writable: true, configurable: true })
   }
   return constructor

@@ -1,5 +1,6 @@
 /** A method call as a message, and the pending call a proxy hands out. */
 
+import type { Cancellation } from '../actor/actor-ref.ts'
 import { PulsingUnsupportedError } from '../base/errors.ts'
 import { Message } from '../message/message.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
@@ -26,10 +27,13 @@ export function parseCall(message: Message): readonly [method: string, args: rea
  */
 export class Call<T = unknown> extends Promise<T> {
   #reader: StreamReader | undefined
+  #cancellation: Cancellation | undefined
 
   /** The call whose result `reply` will be. */
-  static of(reply: Promise<unknown>): Call {
-    return new Call((resolve, reject) => void reply.then(resolve, reject))
+  static of(reply: Promise<unknown>, cancellation: Cancellation): Call {
+    const call: Call = new Call((resolve, reject) => void reply.then(resolve, reject))
+    call.#cancellation = cancellation
+    return call
   }
 
   // A native promise, to the engine: `await` and `then` need no detour through this class.
@@ -44,6 +48,7 @@ export class Call<T = unknown> extends Promise<T> {
         if (reply instanceof Message && reply.isStream) return reply.streamReader().detach()
         throw new PulsingUnsupportedError('expected a method that streams, got one that returned a single value')
       }),
+      (reason) => this.#cancellation?.cancel?.(reason),
     )
     return this.#reader
   }

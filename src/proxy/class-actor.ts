@@ -8,7 +8,7 @@ import { findMethod, noSuchMethod } from './method-guard.ts'
 
 const contexts = /* @__PURE__ */ new WeakMap<object, ActorContext>()
 
-/** The context of the message an instance of an `asActor` class is handling, or last handled. */
+/** The context of the message an instance of an `asActor` class is handling. Read it before the first `await`: a generator's steps run beside later calls. */
 export function contextOf(instance: object): ActorContext {
   const context = contexts.get(instance)
   if (!context)
@@ -61,16 +61,18 @@ export class ClassActor implements ActorLike {
 
   /** A generator's body runs beside later calls: each of its steps finds the context of its own call. */
   #inContext(iterator: AnyIterator, ctx: ActorContext): AnyIterator {
-    const enter = (): void => void contexts.set(this.#instance, ctx)
+    const step = (run: () => unknown): unknown => {
+      const before = contexts.get(this.#instance)
+      contexts.set(this.#instance, ctx)
+      try {
+        return run()
+      } finally {
+        if (before) contexts.set(this.#instance, before)
+      }
+    }
     const stepped: AnyIterator = {
-      next: () => {
-        enter()
-        return iterator.next()
-      },
-      return: () => {
-        enter()
-        return iterator.return?.()
-      },
+      next: () => step(() => iterator.next()),
+      return: () => step(() => iterator.return?.()),
     }
     const symbol = Symbol.asyncIterator in iterator ? Symbol.asyncIterator : Symbol.iterator
     return Object.assign(stepped, { [symbol]: () => stepped })
@@ -82,6 +84,7 @@ export class ClassActor implements ActorLike {
   }
 
   async onStop(ctx: ActorContext, reason: StopReason): Promise<void> {
+    contexts.set(this.#instance, ctx)
     await this.#instance.onStop?.(ctx, reason)
   }
 

@@ -33,6 +33,8 @@ import { StreamTable } from './stream-table.ts'
 
 /** How long a gap in what comes from a peer may stay open, in milliseconds, before the session is given up. */
 export const GAP_TIMEOUT_MS = 5_000
+/** Room for a frame's head beside the largest payload, in bytes: two node ids, two actor ids, the longest type. */
+const HEAD_BYTES = 8192
 /** Timeouts beyond this are none, on the wire. */
 const MAX_TIMEOUT_MS = 2 ** 50
 /** One-way messages of one peer that may wait outside full mailboxes; more are dead letters. */
@@ -79,7 +81,8 @@ export class Association {
     this.#runtime = owner.runtime
     this.#session = owner.nextSession()
     this.#streams = new StreamTable({
-      maxMessageBytes: owner.maxMessageBytes,
+      maxMessageBytes: () =>
+        Math.min(owner.maxMessageBytes, (owner.linkTo(nodeId)?.maxFrameBytes ?? Infinity) - HEAD_BYTES),
       refTo: (node, actor, name) => owner.refTo(node, actor, name),
       send: (kind, id, fill) => {
         const frame = this.#frame(kind)
@@ -146,7 +149,7 @@ export class Association {
       this.#sendBody(frame, body)
       const ask = new PendingAsk(id, asksPlain, address, this.#giveUp)
       this.#asks.set(id, ask)
-      ask.wait(this.#owner.deadlines, timeoutMs, delivery?.signal)
+      ask.wait(this.#owner.deadlines, timeoutMs, delivery)
       return ask.promise
     } catch (error) {
       discardStream(message)
@@ -248,6 +251,10 @@ export class Association {
   }
 
   #receiveAsk(frame: Frame): void {
+    if (frame.payload.byteLength > this.#owner.maxMessageBytes) {
+      this.#sendFailure(frame.id, this.#tooLarge(frame))
+      return
+    }
     const deadline = frame.timeout > 0 ? this.#runtime.clock.now() + frame.timeout : undefined
     const ask = new InboundAsk(frame.id, decodeMessage(frame, this.#streams), this.#senderRef(frame), deadline, this)
     const cell = this.#runtime.byId(frame.actor)
@@ -263,6 +270,10 @@ export class Association {
   }
 
   #receiveTell(frame: Frame): void {
+    if (frame.payload.byteLength > this.#owner.maxMessageBytes) {
+      this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, 'overloaded')
+      return
+    }
     const message = decodeMessage(frame, this.#streams)
     const cell = this.#runtime.byId(frame.actor)
     if (cell && this.#waiting < MAX_WAITING_MESSAGES) {
@@ -298,6 +309,7 @@ export class Association {
       return
     }
     try {
+      if (frame.payload.byteLength > this.#owner.maxMessageBytes) throw this.#tooLarge(frame)
       ask.resolve(fromRemoteReply(frame, ask.isPlain, this.#streams))
     } catch (error) {
       ask.reject(error)
@@ -421,6 +433,12 @@ export class Association {
       outcome: 'not-sent',
       address: `actor://${this.nodeId}`,
     })
+  }
+
+  #tooLarge(frame: Frame): OverloadedError {
+    return new OverloadedError(
+      `expected a message of at most ${this.#owner.maxMessageBytes} bytes, got ${frame.payload.byteLength}`,
+    )
   }
 
   #overloaded(): OverloadedError {

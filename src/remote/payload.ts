@@ -5,7 +5,7 @@
 import type { ActorRef } from '../actor/actor-ref.ts'
 import { REF_TAG } from '../actor/actor-ref.ts'
 import { EMPTY_BYTES, ownBytes } from '../base/bytes.ts'
-import { decodeCbor, encodeCborView, type Lowering, lower, Tag } from '../base/cbor.ts'
+import { decodeCborReferences, encodeCborView, type Lowering, lower, Tag } from '../base/cbor.ts'
 import { describe, NotSerialisableError, ProtocolError } from '../base/errors.ts'
 import { isId } from '../base/ids.ts'
 import type { Attachments } from '../link/connection.ts'
@@ -196,11 +196,14 @@ export function decodeMessage(frame: Frame, owner: PayloadOwner): Message {
   if (format === FORMAT.cbor) {
     // Decoded now: streams in it must be known before their items come, attachments belong to this delivery, and the
     // bytes need not be copied for later. What is no CBOR becomes a message that throws when it is read.
+    let decoded: ReturnType<typeof decodeCborReferences>
     try {
-      return Message.fromObject(frame.type, decodePayload(frame.payload, owner, frame.attachments))
+      decoded = decodeCborReferences(frame.payload)
     } catch {
       return Message.received(frame.type, format, frame.payload.slice())
     }
+    const { value, hasReferences } = decoded
+    return Message.fromObject(frame.type, hasReferences ? raise(value, owner, frame.attachments, 0) : value)
   }
   const payload = ownBytes(frame.payload)
   return isPlain(frame) ? Message.fromObject(frame.type, payload) : Message.received(frame.type, format, payload)
@@ -220,14 +223,8 @@ function formatOf(frame: Frame): Format {
 }
 
 function decodePayload(payload: Uint8Array, owner: PayloadOwner, attachments: readonly unknown[] | undefined): unknown {
-  let value: unknown
-  try {
-    value = decodeCbor(payload)
-  } catch (cause) {
-    throw new ProtocolError(`expected one CBOR value, got ${payload.byteLength} bytes that are none`, { cause })
-  }
-  // Two-byte tags begin with 0xd9: without that byte there is nothing to translate.
-  return payload.includes(0xd9) ? raise(value, owner, attachments, 0) : value
+  const { value, hasReferences } = decodeCborReferences(payload)
+  return hasReferences ? raise(value, owner, attachments, 0) : value
 }
 
 /** Replaces tags by what they stand for, in place: the value was just decoded and belongs to nobody else. */

@@ -1,5 +1,5 @@
 /** The two ends of an ask between nodes: the caller's wait here, and the envelope in the mailbox there. */
-import type { ActorRef } from '../actor/actor-ref.ts'
+import type { ActorRef, Delivery } from '../actor/actor-ref.ts'
 import { Envelope } from '../actor/envelope.ts'
 import type { DeadlineQueue, Deadlines, Turn, Waiting } from '../base/deadlines.ts'
 import { PulsingTimeoutError } from '../base/errors.ts'
@@ -35,12 +35,14 @@ export class PendingAsk implements Waiting {
     })
   }
 
-  wait(deadlines: Deadlines, timeoutMs: number, signal: AbortSignal | undefined): void {
+  wait(deadlines: Deadlines, timeoutMs: number, delivery: Delivery | undefined): void {
+    const signal = delivery?.signal
+    if (delivery?.cancellation) delivery.cancellation.cancel = (reason) => this.#abort(reason)
     this.#timeoutMs = timeoutMs
     deadlines.add(this, timeoutMs)
     if (!signal) return
     this.#signal = signal
-    this.#onAbort = () => this.#abort()
+    this.#onAbort = () => this.#abort(signal.reason)
     signal.addEventListener('abort', this.#onAbort)
   }
 
@@ -59,9 +61,9 @@ export class PendingAsk implements Waiting {
     this.reject(new PulsingTimeoutError('ask', this.#timeoutMs, { address: String(this.#address) }))
   }
 
-  #abort(): void {
+  #abort(reason: unknown): void {
     this.#giveUp(this)
-    this.reject(this.#signal?.reason)
+    this.reject(reason)
   }
 
   #settle(): void {

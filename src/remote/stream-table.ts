@@ -2,7 +2,7 @@
 import type { ActorRef } from '../actor/actor-ref.ts'
 import { EMPTY_BYTES } from '../base/bytes.ts'
 import type { PulsingError } from '../base/errors.ts'
-import { ProtocolError } from '../base/errors.ts'
+import { NotSerialisableError, ProtocolError } from '../base/errors.ts'
 import { macrotask } from '../base/macrotask.ts'
 import { Message } from '../message/message.ts'
 import { MAX_BUFFER_SIZE } from '../message/stream-message.ts'
@@ -23,7 +23,8 @@ export const MAX_STREAMS = 10_000
 
 /** How streams speak to the other node. */
 export interface StreamLine {
-  readonly maxMessageBytes: number
+  /** The largest payload that can be sent now. */
+  maxMessageBytes(): number
   refTo(nodeId: string, actorId: string, name: string | undefined): ActorRef
   send(kind: number, id: number, fill?: (frame: Frame) => void): void
   sendItem(id: number, body: Body): void
@@ -47,7 +48,7 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
     return this.#outbound.size + this.#inbound.size
   }
   get maxMessageBytes(): number {
-    return this.#line.maxMessageBytes
+    return this.#line.maxMessageBytes()
   }
 
   refTo(nodeId: string, actorId: string, name: string | undefined): ActorRef {
@@ -63,16 +64,12 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
     return { id, window }
   }
 
-  dropStream(id: number): void {
-    const stream = this.#outbound.get(id)
-    this.#outbound.delete(id)
-    this.#unstarted = this.#unstarted.filter((candidate) => candidate !== stream)
-    stream?.cancel(undefined)
-  }
-
   /** Takes back the streams of a message that will not be sent. */
   dropUnstarted(): void {
-    for (const stream of this.#unstarted.splice(0)) this.dropStream(stream.id)
+    for (const stream of this.#unstarted.splice(0)) {
+      this.#outbound.delete(stream.id)
+      stream.cancel(undefined)
+    }
   }
 
   /** Lets streams opened since the last call begin: the message that names them is on its way. */
@@ -133,12 +130,11 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
   }
 
   sendItem(stream: OutboundStream, item: unknown): number {
-    const body =
-      item instanceof Message ? encodeBody(item, false, this, undefined) : encodeValue(item, true, '', this, undefined)
-    if (body.stream !== 0) {
-      this.dropStream(body.stream)
-      throw new ProtocolError('expected an item, got a stream message: put the reader into a value instead')
+    const isMessage = item instanceof Message
+    if (isMessage && item.isStream) {
+      throw new NotSerialisableError('expected an item, got a stream message: put its reader into a value instead')
     }
+    const body = isMessage ? encodeBody(item, false, this, undefined) : encodeValue(item, true, '', this, undefined)
     this.#line.sendItem(stream.id, body)
     return body.payload.byteLength
   }

@@ -3,7 +3,7 @@
  * a consumer that only forwards (over a link, say) holds the producer back for as long as the far end has not read.
  */
 import type { Deferred } from '../base/deferred.ts'
-import { deferred, SETTLED } from '../base/deferred.ts'
+import { deferred, ignoreRejection, rejected, SETTLED } from '../base/deferred.ts'
 import { StreamClosedError } from '../base/errors.ts'
 import { Fifo } from '../base/fifo.ts'
 import type { StreamSource } from './stream-source.ts'
@@ -57,12 +57,13 @@ export class StreamChannel<T = unknown> implements StreamSource<T> {
 
   /** Adds an item; settles when it is among the `capacity` unread ones. Writes take effect in call order. */
   write(item: T): Promise<void> {
-    if (this.#state !== 'open' || this.#closed) return Promise.reject(this.#closedError())
+    if (this.#state !== 'open' || this.#closed) return rejected(this.#closedError())
     if (this.#unread < this.window && this.#blocked.size === 0) {
       this.#accept(item)
       return SETTLED
     }
     const written = deferred<void>()
+    ignoreRejection(written.promise)
     this.#blocked.push({ item, written })
     return written.promise
   }

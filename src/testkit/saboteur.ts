@@ -19,6 +19,9 @@ class Wrapped implements Connection {
   constructor(inner: Connection) {
     this.inner = inner
   }
+  get waitingBytes(): number {
+    return this.inner.waitingBytes
+  }
   get maxBatchBytes(): number {
     return this.inner.maxBatchBytes
   }

@@ -44,6 +44,7 @@ interface ErrorRecord {
   readonly cause?: ErrorRecord
 }
 
+/** Makes an error of one class again. */
 type Revive = (
   record: ErrorRecord,
   options: PulsingErrorOptions,
@@ -107,6 +108,41 @@ const REVIVE: ReadonlyMap<string, Revive> = /* @__PURE__ */ new Map<string, Revi
   ],
 ])
 
+/** The classes of ours, each under the name it travels by; a subclass of an application's travels by that of its nearest ancestor. */
+const CLASSES: ReadonlyMap<unknown, string> = /* @__PURE__ */ new Map<unknown, string>([
+  [ConfigError, 'ConfigError'],
+  [ActorNotFoundError, 'ActorNotFoundError'],
+  [ActorAlreadyExistsError, 'ActorAlreadyExistsError'],
+  [ActorStoppedError, 'ActorStoppedError'],
+  [MailboxFullError, 'MailboxFullError'],
+  [UnreachableError, 'UnreachableError'],
+  [SessionResetError, 'SessionResetError'],
+  [StreamClosedError, 'StreamClosedError'],
+  [StreamError, 'StreamError'],
+  [ProtocolError, 'ProtocolError'],
+  [NotSerialisableError, 'NotSerialisableError'],
+  [AuthError, 'AuthError'],
+  [PermissionDeniedError, 'PermissionDeniedError'],
+  [OverloadedError, 'OverloadedError'],
+  [NoSuchMethodError, 'NoSuchMethodError'],
+  [PulsingUnsupportedError, 'PulsingUnsupportedError'],
+  [PulsingBusinessError, 'PulsingBusinessError'],
+  [PulsingSystemError, 'PulsingSystemError'],
+  [PulsingTimeoutError, 'PulsingTimeoutError'],
+])
+
+function classNameOf(error: Error): string {
+  for (
+    let level: unknown = Object.getPrototypeOf(error);
+    level instanceof Error;
+    level = Object.getPrototypeOf(level)
+  ) {
+    const name = CLASSES.get((level as Error).constructor)
+    if (name !== undefined) return name
+  }
+  return error.name
+}
+
 /** The bytes of any thrown value. Never throws, and never more than {@link MAX_ERROR_BYTES}: what is too much is left out. */
 export function encodeError(error: unknown): Uint8Array {
   const record = toRecord(toActorError(error), 0)
@@ -134,7 +170,7 @@ function toRecord(error: unknown, depth: number): ErrorRecord {
   if (!(error instanceof Error)) return { name: 'Error', code: '', message: clip(describe(error)) }
   const fields = error instanceof PulsingError ? fieldsOf(error) : undefined
   return {
-    name: error.name,
+    name: classNameOf(error),
     code: error instanceof PulsingError ? error.code : '',
     message: clip(error.message),
     ...(error.stack ? { stack: clip(error.stack) } : {}),

@@ -88,6 +88,9 @@ function tapped(connection: Connection, sent: Frame[], state: { readonly isDead:
   }
   return {
     maxBatchBytes: connection.maxBatchBytes,
+    get waitingBytes() {
+      return connection.waitingBytes
+    },
     transfers: connection.transfers,
     open: (handler) => {
       owner = handler

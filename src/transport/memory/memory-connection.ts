@@ -23,6 +23,10 @@ export class MemoryConnection implements Connection {
   readonly #underway = new Fifo<Parcel>()
   #peer!: MemoryConnection
   #sentBytes = 0
+
+  get waitingBytes(): number {
+    return this.#sentBytes
+  }
   #isBlocked = false
   #isOver = false
   #isArrivalQueued = false

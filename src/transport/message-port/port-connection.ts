@@ -36,6 +36,10 @@ export class PortConnection implements Connection {
   readonly #life: LifeLock
   /** Sent and not yet returned, and taken and not yet returned. */
   #sentBytes = 0
+
+  get waitingBytes(): number {
+    return this.#sentBytes
+  }
   #takenBytes = 0
   #isBlocked = false
   #isOver = false

@@ -50,6 +50,7 @@ export class ChannelConnection implements Connection {
   readonly #unopened = new Fifo<Uint8Array>()
   #unopenedBytes = 0
   #offset = 0
+  #queuedBytes = 0
   /** Bytes given to the channel, and messages taken from it. Less `bufferedAmount` it grows while anything moves. */
   #moved = 0
   #handler: ConnectionHandler | undefined
@@ -75,6 +76,10 @@ export class ChannelConnection implements Connection {
     page.addEventListener?.('pagehide', this.#onPageHide)
   }
 
+  get waitingBytes(): number {
+    return this.#queuedBytes + this.#channel.bufferedAmount
+  }
+
   open(handler: ConnectionHandler): void {
     if (this.#handler) throw new ConfigError('expected one call of open() per connection, got a second one')
     this.#handler = handler
@@ -86,6 +91,7 @@ export class ChannelConnection implements Connection {
     if (batch.byteLength > MAX_BATCH_BYTES)
       throw new ProtocolError(`expected a batch of at most ${MAX_BATCH_BYTES} bytes, got ${batch.byteLength}`)
     this.#outbox.push(batch)
+    this.#queuedBytes += batch.byteLength
     this.#pump()
     this.#isBlocked = this.#outbox.size > 0
     return !this.#isBlocked && !this.#isOver
@@ -179,6 +185,7 @@ export class ChannelConnection implements Connection {
         if (typeof first === 'object' && this.#offset < first.byteLength) continue
         this.#offset = 0
         this.#outbox.shift()
+        if (typeof first === 'object') this.#queuedBytes -= first.byteLength
       }
     } catch (cause) {
       this.#fail(new UnreachableError('the data channel took no more', { cause }))

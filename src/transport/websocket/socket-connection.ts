@@ -61,6 +61,10 @@ export class SocketConnection implements Connection {
     socket.onclose = (event) => this.#finish(this.#fault ?? this.#closeError(event.code, event.reason), false)
   }
 
+  get waitingBytes(): number {
+    return this.#socket.bufferedAmount
+  }
+
   open(handler: ConnectionHandler): void {
     this.#inbox.open(handler)
   }
