@@ -3,7 +3,7 @@
  * for every platform. What arrives before `open` waits; nothing is called inside `open`, nor inside another call of the
  * handler; `closed` comes once and last.
  *
- * A handler that throws has lost part of a batch, so its connection ends (the association above resumes and replays);
+ * A handler that throws has lost part of a batch, so its connection ends;
  * the process and the other connections go on.
  */
 

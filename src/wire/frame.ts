@@ -1,7 +1,7 @@
 /**
  * Frames: what nodes say to each other. A batch is a sequence of frames, each a CBOR array whose first item is its kind.
  * The table below is the whole format: link frames concern two neighbours, routed frames two nodes anywhere, and carry
- * the same six leading fields so that a relay can pass them on without looking further.
+ * the same five leading fields so that a relay can pass them on without looking further.
  *
  * Odd kinds are critical: a node that does not know one ends the link. Even kinds may be ignored.
  */
