@@ -7,15 +7,18 @@ import { authProblem } from './link/auth-setting.ts'
 import type { Transport } from './link/connection.ts'
 import { typeNameOf } from './proxy/as-actor.ts'
 
-/** Bounds that protect a node. */
+/** Bounds that protect a node, for {@link SystemConfig.withLimits}. */
 export interface Limits {
-  /** Largest message, in bytes. Default {@link DEFAULT_MAX_MESSAGE_BYTES}. */
+  /** Largest message to or from another node, in bytes. Default, and most, {@link DEFAULT_MAX_MESSAGE_BYTES}. */
   readonly maxMessageBytes: number
-  /** How long `createActorSystem` waits to join its seeds, in milliseconds. Default Infinity: seeds are tried for as long as the system lives. */
+  /**
+   * How long `createActorSystem` waits to join its seeds, in milliseconds, before it rejects with PulsingTimeoutError.
+   * Default Infinity.
+   */
   readonly joinTimeoutMs: number
 }
 
-/** Largest message unless said otherwise: 15 MiB, which leaves room for its head in the largest batch of every transport. */
+/** Largest message in bytes: 15 MiB, which leaves room for its head in the largest batch of every transport. */
 export const DEFAULT_MAX_MESSAGE_BYTES: number = 15 * 1024 * 1024
 
 /** All that a configuration holds. */
@@ -47,10 +50,20 @@ const DEFAULTS: Settings = {
 }
 
 /**
- * Configuration of one node.
+ * Configuration of one node. Immutable: every `with…` returns a new one, and throws ConfigError at once for what is
+ * wrong.
  *
  * @example
- * SystemConfig.withAddr('ws://0.0.0.0:8000').withSeeds(['ws://10.0.0.2:8000'])
+ * ```ts
+ * import { createActorSystem, SystemConfig } from 'pulsing'
+ *
+ * const config = SystemConfig.withAddr('ws://127.0.0.1:0')
+ *   .withMailboxCapacity(1_000)
+ *   .withLimits({ maxMessageBytes: 1024 * 1024 })
+ *   .withAuth({ token: 'secret' })
+ * const system = await createActorSystem(config)
+ * await system.shutdown()
+ * ```
  */
 export class SystemConfig {
   /** @internal */
@@ -60,13 +73,15 @@ export class SystemConfig {
     this.settings = settings
   }
 
-  /** No listener, no seeds. */
+  /** No listener, no seeds: a node that talks to others only after `ActorSystem.connect`. */
   static standalone(): SystemConfig {
     return new SystemConfig(DEFAULTS)
   }
 
   /**
-   * Listens at `ws://host:port` or `host:port`; port 0 is any free port. Node.js only.
+   * Listens at `ws://host:port` or `host:port`; port 0 is any free port. Node.js only. Only `ws://` can be listened on,
+   * and `createActorSystem` refuses `wss://` with ConfigError: for TLS use `startRelay({ server })` with an HTTPS
+   * server.
    *
    * @throws ConfigError when the address has another form
    */
@@ -84,7 +99,12 @@ export class SystemConfig {
     return this.#with({ addr: checkedAddress(addr, 'Invalid bind address') })
   }
 
-  /** Joins the cluster of any of these nodes; tried with backoff for as long as the system lives. */
+  /**
+   * Joins the cluster of any of these nodes, `ws://host:port`, `wss://host:port` or `host:port`; tried with backoff for
+   * as long as the system lives. Replaces earlier seeds.
+   *
+   * @throws ConfigError naming every address that has another form, or port 0
+   */
   withSeeds(seeds: readonly string[]): SystemConfig {
     if (!Array.isArray(seeds)) throw new ConfigError(`expected seeds as a list of addresses, got ${describe(seeds)}`)
     const problems: string[] = []
@@ -103,7 +123,12 @@ export class SystemConfig {
     return this.#with({ seeds: checked })
   }
 
-  /** Adds transports beside WebSocket and MessagePort, which are always there; a transport of the same name replaces them. */
+  /**
+   * Adds transports beside WebSocket and MessagePort, which are always there; a transport of the same name replaces
+   * them.
+   *
+   * @throws ConfigError for something that is no transport
+   */
   withTransports(...transports: Transport[]): SystemConfig {
     const problems = transports.flatMap((transport, index) =>
       typeof transport === 'object' &&
@@ -117,7 +142,11 @@ export class SystemConfig {
     return this.#with({ transports: [...this.settings.transports, ...transports] })
   }
 
-  /** Lets other members create actors of these `asActor` classes here. Without it, none. */
+  /**
+   * Lets other members create actors of these `asActor` classes here. Without it, none.
+   *
+   * @throws ConfigError for something that is no `asActor` class, or one without a type name
+   */
   withActors(...classes: object[]): SystemConfig {
     const problems = classes.flatMap((Class, index) =>
       typeNameOf(Class) ? [] : [`expected an asActor class with a type name at index ${index}, got ${describe(Class)}`],
@@ -126,14 +155,22 @@ export class SystemConfig {
     return this.#with({ classes: [...this.settings.classes, ...classes] })
   }
 
-  /** Shows a token to neighbours, and lets in only those that show one this node accepts. */
+  /**
+   * Shows a token to neighbours, and lets in only those that show one this node accepts. Default: everybody is let in.
+   *
+   * @throws ConfigError when there is neither a token nor `verify`, or one of them cannot be used
+   */
   withAuth(auth: Auth): SystemConfig {
     const problem = authProblem(auth)
     if (problem) throw new ConfigError(problem)
     return this.#with({ auth })
   }
 
-  /** Messages a mailbox holds unless `spawn` says otherwise; {@link MIN_MAILBOX_CAPACITY} … {@link MAX_MAILBOX_CAPACITY}, default {@link DEFAULT_MAILBOX_CAPACITY}. */
+  /**
+   * Messages a mailbox holds unless `spawn` says otherwise. Default {@link DEFAULT_MAILBOX_CAPACITY}.
+   *
+   * @throws ConfigError outside {@link MIN_MAILBOX_CAPACITY} to {@link MAX_MAILBOX_CAPACITY}
+   */
   withMailboxCapacity(capacity: number): SystemConfig {
     if (!Number.isInteger(capacity) || capacity < MIN_MAILBOX_CAPACITY || capacity > MAX_MAILBOX_CAPACITY) {
       const size = Number.isInteger(capacity)
@@ -146,6 +183,11 @@ export class SystemConfig {
     return this.#with({ mailboxCapacity: capacity })
   }
 
+  /**
+   * Sets some of the {@link Limits}; the others stay.
+   *
+   * @throws ConfigError naming every unknown limit, and every value that is not positive or too large
+   */
   withLimits(limits: Partial<Limits>): SystemConfig {
     if (typeof limits !== 'object' || limits === null)
       throw new ConfigError(`expected limits as an object, got ${describe(limits)}`)
@@ -162,7 +204,11 @@ export class SystemConfig {
     return this.#with({ limits: { ...this.settings.limits, ...limits } })
   }
 
-  /** Where log lines go; default the console, warnings and errors only. */
+  /**
+   * Where log lines go. Default: the console, warnings and errors only.
+   *
+   * @throws ConfigError when one of the four methods is missing
+   */
   withLogger(logger: Logger): SystemConfig {
     const missing = (['debug', 'info', 'warn', 'error'] as const).filter(
       (level) => typeof logger?.[level] !== 'function',

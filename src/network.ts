@@ -5,7 +5,7 @@
  */
 import type { ActorRef } from './actor/actor-ref.ts'
 import type { ActorRuntime } from './actor/actor-runtime.ts'
-import type { Member, Peer, ResolveOptions } from './actor/actor-system.ts'
+import type { ConnectOptions, Member, Peer, ResolveOptions } from './actor/actor-system.ts'
 import { systemClock } from './base/clock.ts'
 import { deferred } from './base/deferred.ts'
 import {
@@ -104,8 +104,8 @@ export class Network {
     return this.#cluster.resolve(name, options)
   }
 
-  async connect(endpoint: unknown): Promise<Peer> {
-    const link = await this.#dial(endpoint, this.#closing.signal)
+  async connect(endpoint: unknown, options?: ConnectOptions): Promise<Peer> {
+    const link = await this.#dial(endpoint, this.#closing.signal, options)
     await this.#cluster.whenSynced(link)
     return {
       nodeId: link.nodeId,
@@ -181,7 +181,7 @@ export class Network {
     return { gone: this.#cluster.neighbours.whenGone(link.nodeId) }
   }
 
-  async #dial(endpoint: unknown, signal: AbortSignal): Promise<Link> {
+  async #dial(endpoint: unknown, signal: AbortSignal, options?: ConnectOptions): Promise<Link> {
     const transport = this.#transports.find((candidate) => candidate.dial && candidate.handles(endpoint))
     if (!transport) {
       throw new ConfigError(
@@ -196,7 +196,7 @@ export class Network {
     const abort = (): void => timeout.abort(signal.reason)
     signal.addEventListener('abort', abort)
     try {
-      const connection = await transport.dial!(endpoint, { signal: timeout.signal })
+      const connection = await transport.dial!(endpoint, { ...options, signal: timeout.signal })
       return await this.#link(connection, transport.name, true)
     } finally {
       timer.cancel()

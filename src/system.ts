@@ -5,7 +5,15 @@
 import type { Spawnable } from './actor/actor.ts'
 import type { ActorRef } from './actor/actor-ref.ts'
 import { ActorRuntime } from './actor/actor-runtime.ts'
-import type { CreateOptions, Creation, Member, Peer, ResolveOptions, SpawnOptions } from './actor/actor-system.ts'
+import type {
+  ConnectOptions,
+  CreateOptions,
+  Creation,
+  Member,
+  Peer,
+  ResolveOptions,
+  SpawnOptions,
+} from './actor/actor-system.ts'
 import { ActorSystem, DEFAULT_RESOLVE_TIMEOUT_MS } from './actor/actor-system.ts'
 import type { SystemEvents } from './actor/system-events.ts'
 import { systemClock } from './base/clock.ts'
@@ -103,8 +111,8 @@ class NodeSystem extends ActorSystem {
     return this.#runtime.events.on(event, listener)
   }
 
-  async connect(endpoint: unknown): Promise<Peer> {
-    return (await this.#open()).connect(endpoint)
+  async connect(endpoint: unknown, options?: ConnectOptions): Promise<Peer> {
+    return (await this.#open()).connect(endpoint, options)
   }
 
   async createRemote({ type, args, make }: Creation, { name, node, ...options }: CreateOptions): Promise<ActorRef> {

@@ -11,15 +11,21 @@ import type { Envelope } from './envelope.ts'
 
 /** Something scheduled that can be called off. */
 export interface Cancellable {
+  /** Calls it off; does nothing when it has happened, or was called off before. */
   cancel(): void
 }
 
 /** A function that handles messages in place of `receive`. */
 export type Receive = (msg: Message, ctx: ActorContext) => unknown
 
+/**
+ * What a handler sees of its surroundings, and what it may do. One object per message; `onStart` and `onStop` have
+ * their own.
+ */
 export interface ActorContext {
   /** This actor. */
   readonly self: ActorRef
+  /** The system this actor runs in. */
   readonly system: ActorSystem
   /** Who sent this message, if it was an actor that said so (see {@link ActorContext.tell}). */
   readonly sender: ActorRef | undefined
@@ -27,22 +33,36 @@ export interface ActorContext {
   readonly signal: AbortSignal
   /** When the caller stops waiting, in milliseconds as `performance.now()` counts them; undefined when nobody waits. */
   readonly deadline: number | undefined
-  /** Asks in this actor's name: the receiver sees it as `sender`, and the wait ends no later than this message's deadline. */
+  /**
+   * {@link ActorRef.ask} in this actor's name: the receiver sees it as `sender`, and the wait ends no later than this
+   * message's deadline.
+   *
+   * @throws PulsingTimeoutError also when that deadline has passed already
+   */
   ask(ref: ActorRef, msg: Message, options?: AskOptions): Promise<Message>
   ask<R = unknown>(ref: ActorRef, value: unknown, options?: AskOptions): Promise<R>
-  /** Tells in this actor's name: the receiver sees it as `sender`. */
+  /** {@link ActorRef.tell} in this actor's name: the receiver sees it as `sender`. */
   tell(ref: ActorRef, msg: unknown): Promise<void>
-  /** Spawns a child: it is stopped before its parent ends. */
+  /**
+   * Spawns a child, as `ActorSystem.spawn` does: it is stopped before its parent ends.
+   *
+   * @throws ActorStoppedError also when this actor has stopped
+   */
   spawn(actor: Spawnable, name: string, options?: SpawnOptions): Promise<ActorRef>
   spawn(actor: Spawnable, options?: SpawnOptions): Promise<ActorRef>
   /** Stops this actor after the current message; `reason` is what `onStop` is told. Default `normal`. */
   stop(reason?: StopReason): void
-  /** Sends `msg` to this actor after `delayMs` milliseconds; dropped when the actor stops first. */
+  /** Tells this actor `msg` once, after `delayMs` milliseconds; dropped when the actor stops first. */
   schedule(delayMs: number, msg: unknown): Cancellable
   /** Handles later messages with `receive` instead; {@link unbecome} goes back. */
   become(receive: Receive): void
+  /** Handles later messages with the actor's own `receive` again, however often {@link become} was called. */
   unbecome(): void
-  /** Sets the current message aside, its caller waiting on, until {@link unstashAll}. */
+  /**
+   * Sets the current message aside, its caller waiting on, until {@link unstashAll}.
+   *
+   * @throws PulsingUnsupportedError in `onStart` and `onStop`, which handle no message
+   */
   stash(): void
   /** Handles all stashed messages next, in the order they were stashed. */
   unstashAll(): void

@@ -28,20 +28,27 @@ export type MethodName<C> = {
 type Streamed<T> = AsyncIterable<T> | Generator<T, unknown, never> | ReadableStream<T>
 type Items<R> = R extends Streamed<infer T> ? StreamReader<T> : R
 
-/** What a call gives: streams for methods that return generators, async iterables or web streams, promises for all others. */
+/**
+ * What a call gives: streams for methods that return generators, async iterables or web streams, promises for all
+ * others.
+ */
 export type ProxyResult<R> = 0 extends 1 & R
   ? Promise<R>
   : [R] extends [Streamed<infer T>]
     ? StreamReader<T>
     : Promise<Items<Awaited<R>>>
 
+/** A method as a proxy offers it: the same arguments, and what {@link ProxyResult} makes of the result. */
 export type ProxyMethod<F> = F extends (...args: infer A) => infer R ? (...args: A) => ProxyResult<R> : never
 
-/** A typed remote control of an actor made from class `C`. Safe to `await` and to log. */
+/**
+ * A typed remote control of an actor made from class `C`. A call rejects, or fails its stream, with what `ActorRef.ask`
+ * would; reading a name that is no public method throws NoSuchMethodError. Safe to `await` and to log.
+ */
 export type ActorProxy<C> = { readonly [K in MethodName<C>]: ProxyMethod<C[K]> } & {
   /** The ref behind this proxy. */
   readonly ref: ActorRef
-  /** Calls a method one-way; resolves when the message is accepted. */
+  /** Calls a method one-way; resolves when the message is accepted, rejects as `ActorRef.tell` does. */
   tell<K extends MethodName<C>>(
     method: K,
     ...args: C[K] extends (...args: infer A) => unknown ? A : never

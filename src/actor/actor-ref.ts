@@ -10,10 +10,14 @@ import { StreamReader } from '../stream/stream-reader.ts'
 import type { ActorProxy, ProxiedClass, UntypedProxy } from './actor-proxy.ts'
 import { MessageSource } from './message-source.ts'
 
+/** How an ask is sent, and how long it waits. */
 export interface AskOptions {
-  /** Milliseconds until the ask rejects with `PulsingTimeoutError`; Infinity waits for ever. Default {@link DEFAULT_ASK_TIMEOUT_MS}. */
+  /**
+   * Milliseconds, above 0, until the ask rejects with PulsingTimeoutError; Infinity waits for ever. Default
+   * {@link DEFAULT_ASK_TIMEOUT_MS}.
+   */
   readonly timeout?: number
-  /** Gives up the ask; the handler's `ctx.signal` aborts too. */
+  /** Gives up the ask, which rejects with the signal's reason; the handler's `ctx.signal` aborts too. */
   readonly signal?: AbortSignal
   /** Objects inside the message that change owner where the way to the actor allows it (ports, buffers). */
   readonly transfer?: readonly object[]
@@ -26,25 +30,87 @@ export const DEFAULT_ASK_TIMEOUT_MS = 30_000
  * A reference to an actor, here or on another node.
  *
  * Messages are at-most-once, and in order from one sending actor to one receiving actor. A ref that outlives its actor
- * is harmless: asks reject with `ActorStoppedError` or `ActorNotFoundError`, tells become dead letters.
+ * is harmless: asks reject with ActorStoppedError, tells become dead letters on the actor's node. When that node cannot
+ * be reached, both reject with UnreachableError.
  */
 export interface ActorRef {
   /** Unguessable; knowing it is the right to send. */
   readonly id: string
+  /** The name it was spawned with; absent for an anonymous actor. */
   readonly name?: string
+  /** The id of the node it runs on. */
   readonly nodeId: string
+  /** Whether it runs on this node, in this process. */
   readonly isLocal: boolean
-  /** Sends a message and waits for the reply. A plain value in gets a plain value out. */
+  /**
+   * Sends a message and waits for the reply. A Message in gets a Message out; a plain value in gets a plain value out.
+   * It rejects with what the actor threw: a PulsingError as it is, anything else as a PulsingActorError with that
+   * `cause`.
+   *
+   * @throws PulsingTimeoutError when there is no reply within `options.timeout`
+   * @throws ActorStoppedError when the actor has stopped, or stops before it answers
+   * @throws MailboxFullError when its mailbox is full and its policy is not to wait
+   * @throws UnreachableError, SessionResetError when its node cannot be reached or is lost; `outcome` says what is
+   * known
+   * @throws OverloadedError when the message is larger than allowed, or the other node has too many unanswered asks
+   * @throws NotSerialisableError when the value cannot travel to another node
+   * @throws StreamClosedError when the message is a stream that was sent before
+   * @throws ConfigError when `timeout` is not a positive number
+   *
+   * @example
+   * ```ts
+   * import { createActorSystem, Message } from 'pulsing'
+   *
+   * const system = await createActorSystem()
+   * const doubler = await system.spawn({ receive: (msg) => msg.toObject<number>() * 2 })
+   * await doubler.ask<number>(21, { timeout: 1_000 }) // 42
+   * const reply = await doubler.ask(Message.fromObject('double', 4))
+   * reply.toObject<number>() // 8
+   * await system.shutdown()
+   * ```
+   */
   ask(msg: Message, options?: AskOptions): Promise<Message>
   ask<R = unknown>(value: unknown, options?: AskOptions): Promise<R>
-  /** Sends without waiting for a reply. Resolves when accepted by the mailbox or by the link's window. */
+  /**
+   * Sends without waiting for a reply. Resolves when accepted by the mailbox or by the link's window, which does not
+   * say that it will be handled: what reaches nobody is a `deadLetter` event on the actor's node.
+   *
+   * @throws MailboxFullError when the actor is on this node, and its mailbox is full with policy `fail`
+   * @throws UnreachableError, SessionResetError when its node cannot be reached or is lost before it took the message
+   * @throws OverloadedError when the message is larger than allowed
+   * @throws NotSerialisableError when the value cannot travel to another node
+   * @throws StreamClosedError when the message is a stream that was sent before
+   */
   tell(msg: unknown, options?: Pick<AskOptions, 'transfer'>): Promise<void>
-  /** Sends and reads the reply as a stream; reading throws if the reply is none. */
+  /**
+   * Asks, and reads the reply as a stream. It never throws itself: the first read throws what {@link ask} would, or
+   * PulsingUnsupportedError when the reply is no stream. `timeout` and `signal` bound the wait for the reply, not the
+   * reading of its items; cancelling the reader before that gives the ask up.
+   *
+   * @example
+   * ```ts
+   * import { createActorSystem } from 'pulsing'
+   *
+   * const system = await createActorSystem()
+   * async function* upTo(end: number) {
+   *   for (let i = 0; i < end; i++) yield i
+   * }
+   * const counter = await system.spawn({ receive: (msg) => upTo(msg.toObject<number>()) })
+   * for await (const i of counter.askStream<number>(3)) console.debug(i) // 0, 1, 2
+   * await system.shutdown()
+   * ```
+   */
   askStream(msg: Message, options?: AskOptions): StreamReader<Message>
   askStream<T = unknown>(value: unknown, options?: AskOptions): StreamReader<T>
-  /** This ref with the methods of `Class`; any other name throws `NoSuchMethodError`. */
+  /**
+   * This ref with the methods of `Class`. Nothing is sent: whether the actor has them shows at the first call.
+   *
+   * @throws NoSuchMethodError when a name that is no public method of `Class` is read from the proxy
+   */
   asType<C extends object>(Class: ProxiedClass<C>): ActorProxy<C>
-  /** This ref with whatever methods the actor turns out to have. */
+  /**
+   * This ref with whatever methods the actor turns out to have; calling one it has not rejects with NoSuchMethodError.
+   */
   asAny(): UntypedProxy
 }
 

@@ -8,41 +8,60 @@ import type { ActorRef } from './actor-ref.ts'
 import type { MailboxOptions } from './mailbox.ts'
 import type { SystemEvents } from './system-events.ts'
 
+/** How an actor is started. */
 export interface SpawnOptions {
-  /** Whether other nodes can find the actor by its name. Default false. */
+  /** Whether other nodes can find the actor by its name, which it must have then. Default false. */
   readonly public?: boolean
+  /** Size and overflow policy of its mailbox. Default: the capacity of `withMailboxCapacity`, and `'wait'`. */
   readonly mailbox?: MailboxOptions
 }
 
+/** One node of the cluster, as this node sees it. A snapshot: it does not change. */
 export interface Member {
+  /** Identifies the node until it ends; a restarted program has a new one. */
   readonly nodeId: string
-  /** Where it listens, if it does. */
+  /** The address it is bound to, if it listens: with host `0.0.0.0`, not one to dial. */
   readonly addr?: string
   /** `relay`: accepts links and forwards. `leaf`: only dials. */
   readonly kind: 'relay' | 'leaf'
+  /** Always `online` for now: a node that cannot be reached is not a member. The others are kept for later versions. */
   readonly status: 'online' | 'hidden' | 'suspended' | 'detached' | 'unreachable'
   /** Whether this is the node that answers. */
   readonly isSelf: boolean
 }
 
+/** Which instance of a name is wanted, and how long to wait for one. */
 export interface ResolveOptions {
-  /** Milliseconds to wait for the name to appear. Default {@link DEFAULT_RESOLVE_TIMEOUT_MS}. */
+  /**
+   * Milliseconds to wait for the name to appear, 0 or more; Infinity waits for ever. Default
+   * {@link DEFAULT_RESOLVE_TIMEOUT_MS}.
+   */
   readonly timeout?: number
-  /** Only an instance on this node. */
+  /** Only an instance on the node with this id. */
   readonly node?: string
-  /** Which of several instances. Default `round-robin`. */
+  /** Which of several instances. Default: the one on this node if there is one, else `round-robin`. */
   readonly policy?: ResolvePolicy
+  /** Gives up waiting; `resolve` then rejects with the signal's reason. */
   readonly signal?: AbortSignal
 }
 
-/** How one of several instances of a public name is chosen. */
+/**
+ * How one of several instances of a public name is chosen: each in turn, any, or one on this node before all others.
+ */
 export type ResolvePolicy = 'round-robin' | 'random' | 'prefer-local'
 
 /** How long `resolve` waits for a name unless said otherwise, in milliseconds. */
 export const DEFAULT_RESOLVE_TIMEOUT_MS = 5_000
 
+/** How `connect` reaches the other side. */
+export interface ConnectOptions {
+  /** For a window of another origin: that origin, exactly. Default: this page's own. */
+  readonly targetOrigin?: string
+}
+
 /** The other side of a link made by `connect`. */
 export interface Peer {
+  /** The id of the node over there. */
   readonly nodeId: string
   /** Ends the link after what was sent has left. */
   close(): Promise<void>
@@ -50,10 +69,14 @@ export interface Peer {
   readonly closed: Promise<void>
 }
 
-/** Arguments of remote creation. */
+/** How and where an instance of an `asActor` class is started. */
 export interface CreateOptions extends SpawnOptions {
+  /** Default: the class's type name, `_` and 8 hex digits. */
   readonly name?: string
-  /** The node to create on; otherwise any other member that hosts the class. */
+  /**
+   * The id of the node to create on. Default: this node for `local`, any other member that hosts the class for
+   * `remote`.
+   */
   readonly node?: string
 }
 
@@ -66,44 +89,94 @@ export interface Creation {
 
 /** One node: its actors, and its place in the cluster. Made by `createActorSystem`. */
 export abstract class ActorSystem implements AsyncDisposable {
-  /** New for every boot. */
+  /** This node's id, new for every boot. */
   abstract readonly nodeId: string
   /** The bound address with its real port; undefined for a node that does not listen. */
   abstract readonly addr: string | undefined
   /**
-   * Starts an actor: an instance, a function that makes one, or a class.
+   * Starts an actor: an instance, a function that makes one, or a class. Resolves when its `onStart` has run.
    *
+   * @param name 1 to 200 letters, digits, spaces and `_-.:/@`, not beginning with `system/`; without one it is
+   * anonymous
    * @throws ActorAlreadyExistsError when the name is taken on this node; of two concurrent spawns exactly one wins
-   * @throws ConfigError for a bad name or option
-   * @throws whatever `onStart` threw, as the `cause` of a PulsingActorError
+   * @throws ConfigError for a bad actor, name or option
+   * @throws ActorStoppedError when the system is shut down, or the actor was stopped while it started
+   * @throws PulsingActorError whose `cause` is what the constructor or `onStart` threw; a PulsingError is thrown as it
+   * is
+   *
+   * @example
+   * ```ts
+   * import { createActorSystem } from 'pulsing'
+   *
+   * const system = await createActorSystem()
+   * const echo = await system.spawn({ receive: (msg) => msg.toObject() }, 'echo', { public: true })
+   * await echo.ask({ hello: 'world' }) // { hello: 'world' }
+   * await system.shutdown()
+   * ```
    */
   abstract spawn(actor: Spawnable, name: string, options?: SpawnOptions): Promise<ActorRef>
   abstract spawn(actor: Spawnable, options?: SpawnOptions): Promise<ActorRef>
-  /** The actor of that name: on this node, else a public one anywhere. Several instances are balanced. */
+  /**
+   * The actor of that name, or undefined: the one on this node, else a public one elsewhere, several in turn. Waits for
+   * nothing.
+   */
   abstract find(name: string): Promise<ActorRef | undefined>
   /**
    * Like {@link find}, waiting for a public name to appear.
    *
    * @throws ActorNotFoundError when it does not in time
+   * @throws ActorStoppedError when this system is shut down
+   * @throws ConfigError when `timeout` is negative or no number
+   *
+   * @example
+   * ```ts
+   * import { createActorSystem, SystemConfig } from 'pulsing'
+   *
+   * const server = await createActorSystem(SystemConfig.withAddr('ws://127.0.0.1:0'))
+   * await server.spawn({ receive: () => 'pong' }, 'pinger', { public: true })
+   * const client = await createActorSystem(SystemConfig.withSeeds([server.addr!]))
+   * const pinger = await client.resolve('pinger', { timeout: 10_000 })
+   * await pinger.ask('ping') // 'pong'
+   * await Promise.all([client.shutdown(), server.shutdown()])
+   * ```
    */
   abstract resolve(name: string, options?: ResolveOptions): Promise<ActorRef>
+  /** Whether {@link find} finds an actor of that name now. */
   abstract hasActor(name: string): Promise<boolean>
-  /** Stops an actor of this node after its current message; queued ones are dropped, their asks rejected. An unknown name does nothing. */
+  /**
+   * Stops an actor of this node after its current message, and resolves when its `onStop` has run. Queued messages
+   * become dead letters, their asks reject with ActorStoppedError. An unknown name, or a ref to another node, does
+   * nothing.
+   */
   abstract stop(nameOrRef: string | ActorRef): Promise<void>
   /** All nodes seen from here, this one first. */
   abstract members(): Member[]
   /**
-   * Links this node to a MessagePort, a Worker (from inside: `self`, `parentPort`), a SharedWorker, an iframe's window, or
-   * a URL. From then on both are members of one cluster and forward for each other.
+   * Links this node to a MessagePort, a Worker (from inside: `self`, `parentPort`), a SharedWorker, an iframe's window,
+   * or a URL. From then on both are members of one cluster and forward for each other. Resolves when the other side has
+   * told what it knows of the cluster; the other side has to call `connect` too, or listen.
+   *
+   * @throws ConfigError for an endpoint that no transport of this node can dial
+   * @throws PulsingTimeoutError when the other side does not answer within 30 000 milliseconds
+   * @throws UnreachableError when nobody answers there, or the link ends before it is up
+   * @throws AuthError, ProtocolError when one side refused the other
+   * @throws ActorStoppedError when this system is shut down
    */
-  abstract connect(endpoint: unknown): Promise<Peer>
-  /** Calls `listener` for every later event of that name; the returned function ends it. */
+  abstract connect(endpoint: unknown, options?: ConnectOptions): Promise<Peer>
+  /**
+   * Calls `listener` for every later event of that name; the returned function ends it. A listener that throws is
+   * logged.
+   */
   abstract on<K extends keyof SystemEvents>(event: K, listener: (event: SystemEvents[K]) => void): () => void
-  /** Ends the node: actors' `onStop` run, members are told, every pending ask settles. Calling it again waits for the same end. */
+  /**
+   * Ends the node: actors' `onStop` run, members are told, every pending ask settles. Calling it again awaits the same
+   * end.
+   */
   abstract shutdown(): Promise<void>
   /** @internal creates an actor of a registered class on another member, or here when there is none */
   abstract createRemote(creation: Creation, options: CreateOptions): Promise<ActorRef>
 
+  /** {@link shutdown}, for `await using`. */
   [asyncDispose](): Promise<void> {
     return this.shutdown()
   }

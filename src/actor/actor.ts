@@ -2,7 +2,10 @@
 import type { Message } from '../message/message.ts'
 import type { ActorContext } from './actor-context.ts'
 
-/** Why an actor ended. */
+/**
+ * Why an actor ended: it stopped itself (`normal`), its code failed in `onStart` (`failed`), another actor or program
+ * stopped it (`killed`), its system was shut down (`shutdown`), or its node was lost (`unreachable`).
+ */
 export type StopReason = 'normal' | 'failed' | 'killed' | 'shutdown' | 'unreachable'
 
 /**
@@ -15,9 +18,12 @@ export abstract class Actor {
    * ReadableStream for a stream. A throw rejects the ask; the actor lives on.
    */
   abstract receive(msg: Message, ctx: ActorContext): unknown
-  /** Runs before the first message; a throw fails `spawn`. */
+  /** Runs before the first message, and `spawn` waits for it; a throw fails `spawn`, and `onStop` does not run. */
   onStart?(ctx: ActorContext): void | Promise<void>
-  /** Runs after the last message. */
+  /**
+   * Runs after the last message, when all children have stopped. A throw is reported as `actorFailed` and changes
+   * nothing.
+   */
   onStop?(ctx: ActorContext, reason: StopReason): void | Promise<void>
   /** Facts about this actor for inspectors. */
   metadata?(): Record<string, string>

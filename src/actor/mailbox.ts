@@ -1,24 +1,35 @@
 /**
- * A bounded queue of envelopes with a policy for when it is full. It decides and stores; running the actor is the cell's
- * business, and so is what becomes of envelopes it refuses.
+ * A bounded queue of envelopes with a policy for when it is full. It decides and stores; running the actor is the
+ * cell's business, and so is what becomes of envelopes it refuses.
  */
 import type { Deferred } from '../base/deferred.ts'
 import { deferred, SETTLED } from '../base/deferred.ts'
 import { Fifo } from '../base/fifo.ts'
 import type { Envelope } from './envelope.ts'
 
-/** What happens to a message that finds the mailbox full: the sender waits, or this message, the oldest one, or the send fails. */
+/**
+ * What happens to a message that finds the mailbox full. `wait`: its sender waits for room. `drop-newest`: it becomes a
+ * dead letter. `drop-oldest`: the message that waited longest does. `fail`: as `drop-newest`, and a `tell` of this node
+ * rejects with MailboxFullError. The ask behind a message that was dropped rejects with that error in every case.
+ */
 export type Overflow = 'wait' | 'drop-newest' | 'drop-oldest' | 'fail'
 
+/** How many messages may wait for one actor, and what happens to more. */
 export interface MailboxOptions {
-  /** Messages that may wait; {@link MIN_MAILBOX_CAPACITY} … {@link MAX_MAILBOX_CAPACITY}, default {@link DEFAULT_MAILBOX_CAPACITY}. */
+  /**
+   * Messages that may wait, {@link MIN_MAILBOX_CAPACITY} to {@link MAX_MAILBOX_CAPACITY}. Default: what
+   * `SystemConfig.withMailboxCapacity` was given, else {@link DEFAULT_MAILBOX_CAPACITY}.
+   */
   readonly capacity?: number
-  /** Default `'wait'`. */
+  /** What happens to a message for which there is no room. Default `'wait'`. */
   readonly overflow?: Overflow
 }
 
+/** Messages a mailbox holds unless the configuration or `spawn` says otherwise. */
 export const DEFAULT_MAILBOX_CAPACITY = 256
+/** The smallest mailbox capacity, in messages. */
 export const MIN_MAILBOX_CAPACITY = 16
+/** The largest mailbox capacity, in messages. */
 export const MAX_MAILBOX_CAPACITY = 1_000_000
 export const OVERFLOWS: readonly Overflow[] = ['wait', 'drop-newest', 'drop-oldest', 'fail']
 

@@ -1,9 +1,10 @@
 /**
- * Every error a user can see. Two families, as in Pulsing: a `PulsingRuntimeError` says that the system could not do
- * what was asked; a `PulsingActorError` says that the actor itself failed or refused. `code` is stable across versions,
+ * Every error a user can see, in two families: a `PulsingRuntimeError` says that the system could not do what was
+ * asked; a `PulsingActorError` says that the actor itself failed or refused. `code` is stable across versions,
  * nodes and realms; check it with {@link isPulsingError} rather than `instanceof`.
  */
 
+/** What an error may carry beside its message. */
 export interface PulsingErrorOptions {
   /** What led to this error. */
   readonly cause?: unknown
@@ -14,7 +15,7 @@ export interface PulsingErrorOptions {
 /** Marks our errors in every realm, where `instanceof` knows only its own. */
 const BRAND: unique symbol = Symbol.for('pulsing.error') as never
 
-/** The base of all errors of this package. */
+/** The base of all errors of this package. Message, code and `cause` survive every hop between nodes. */
 export abstract class PulsingError extends Error {
   get [BRAND](): true {
     return true
@@ -29,6 +30,7 @@ export abstract class PulsingError extends Error {
     this.address = options.address
   }
 
+  /** Name, code, message and address in one line. */
   override toString(): string {
     return `${this.name} [${this.code}]: ${this.message}${this.address ? ` (${this.address})` : ''}`
   }
@@ -44,6 +46,7 @@ export abstract class PulsingActorError extends PulsingError {}
 export class ConfigError extends PulsingRuntimeError {
   override readonly name = 'ConfigError'
   override readonly code = 'invalid_config'
+  /** One sentence for each thing that is wrong. */
   readonly problems: readonly string[]
   constructor(problems: string | readonly string[], options?: PulsingErrorOptions) {
     const list = typeof problems === 'string' ? [problems] : problems
@@ -52,7 +55,7 @@ export class ConfigError extends PulsingRuntimeError {
   }
 }
 
-/** No live actor has that name or id. */
+/** No live actor of that name could be found in time. */
 export class ActorNotFoundError extends PulsingRuntimeError {
   override readonly name = 'ActorNotFoundError'
   override readonly code = 'actor_not_found'
@@ -76,7 +79,9 @@ export class MailboxFullError extends PulsingRuntimeError {
   override readonly code = 'actor_mailbox_full'
 }
 
+/** What an {@link UnreachableError} may carry beside its message. */
 export interface UnreachableErrorOptions extends PulsingErrorOptions {
+  /** Default `unknown`. */
   readonly outcome?: 'not-sent' | 'unknown'
 }
 
@@ -114,6 +119,7 @@ export class StreamError extends PulsingRuntimeError {
 export class ProtocolError extends PulsingRuntimeError {
   override readonly name = 'ProtocolError'
   override readonly code = 'protocol_error'
+  /** Where in the bytes, counted from 0; undefined where that is not known. */
   readonly offset: number | undefined
   constructor(message: string, options: PulsingErrorOptions & { readonly offset?: number } = {}) {
     super(message, options)
@@ -151,10 +157,14 @@ export class NoSuchMethodError extends PulsingRuntimeError {
   override readonly code = 'no_such_method'
 }
 
-/** The request itself was wrong: TypeError, RangeError, or this class thrown by the actor. Asking again will not help. */
+/**
+ * The request itself was wrong: TypeError, RangeError, or this class thrown by the actor. Asking again will not help.
+ */
 export class PulsingBusinessError extends PulsingActorError {
   override readonly name = 'PulsingBusinessError'
+  /** What the actor chose; default `business_error`. */
   override readonly code: string
+  /** What the actor added for its callers; it travels like any value. */
   readonly details: unknown
   constructor(
     message: string,
@@ -170,7 +180,7 @@ export class PulsingBusinessError extends PulsingActorError {
 export class PulsingSystemError extends PulsingActorError {
   override readonly name = 'PulsingSystemError'
   override readonly code = 'system_error'
-  /** Whether asking again may succeed. */
+  /** Whether asking again may succeed. Default true. */
   readonly recoverable: boolean
   constructor(message: string, options: PulsingErrorOptions & { readonly recoverable?: boolean } = {}) {
     super(message, options)
@@ -178,7 +188,7 @@ export class PulsingSystemError extends PulsingActorError {
   }
 }
 
-/** No answer in time. */
+/** No answer in time. Whether the message was handled is not known. */
 export class PulsingTimeoutError extends PulsingActorError {
   override readonly name = 'PulsingTimeoutError'
   override readonly code = 'timeout'
@@ -203,6 +213,17 @@ export class PulsingUnsupportedError extends PulsingActorError {
  * Whether `error` is one of ours, from this realm or another, and of that kind if one is given.
  *
  * @param kind a `code` (`'actor_not_found'`) or class name (`'ActorNotFoundError'`)
+ *
+ * @example
+ * ```ts
+ * import { createActorSystem, isPulsingError } from 'pulsing'
+ *
+ * const system = await createActorSystem()
+ * await system.resolve('nobody', { timeout: 10 }).catch((error) => {
+ *   if (!isPulsingError(error, 'ActorNotFoundError')) throw error
+ * })
+ * await system.shutdown()
+ * ```
  */
 export function isPulsingError(error: unknown, kind?: string): error is PulsingError {
   if (typeof error !== 'object' || error === null) return false
@@ -215,7 +236,10 @@ export function isPulsingError(error: unknown, kind?: string): error is PulsingE
 const OURS =
   /^(Config|Actor(NotFound|AlreadyExists|Stopped)|MailboxFull|Unreachable|SessionReset|Stream(Closed)?|Protocol|NotSerialisable|Auth|PermissionDenied|Overloaded|NoSuchMethod|Pulsing(Business|System|Timeout|Unsupported))Error$/
 
-/** What went wrong, as the caller of an actor sees it: ours as they are, everything else in one of the four actor errors with the original as `cause`. */
+/**
+ * What went wrong, as the caller of an actor sees it: ours as they are, everything else in one of the four actor errors
+ * with the original as `cause`.
+ */
 export function toActorError(thrown: unknown, address?: string): PulsingError {
   if (thrown instanceof PulsingError) return thrown
   if (thrown instanceof TypeError || thrown instanceof RangeError) {

@@ -14,7 +14,15 @@ export type {
 } from '../actor/actor-proxy.ts'
 export type { ActorRef, AskOptions } from '../actor/actor-ref.ts'
 export { DEFAULT_ASK_TIMEOUT_MS } from '../actor/actor-ref.ts'
-export type { CreateOptions, Member, Peer, ResolveOptions, ResolvePolicy, SpawnOptions } from '../actor/actor-system.ts'
+export type {
+  ConnectOptions,
+  CreateOptions,
+  Member,
+  Peer,
+  ResolveOptions,
+  ResolvePolicy,
+  SpawnOptions,
+} from '../actor/actor-system.ts'
 export { ActorSystem, DEFAULT_RESOLVE_TIMEOUT_MS } from '../actor/actor-system.ts'
 export type { MailboxOptions, Overflow } from '../actor/mailbox.ts'
 export { DEFAULT_MAILBOX_CAPACITY, MAX_MAILBOX_CAPACITY, MIN_MAILBOX_CAPACITY } from '../actor/mailbox.ts'

@@ -3,7 +3,9 @@ import { describe } from '../base/errors.ts'
 
 /** What is known of a neighbour when it asks to be let in. */
 export interface Applicant {
+  /** The id it says it has. */
   readonly nodeId: string
+  /** `relay`: says it accepts links and forwards. `leaf`: only dials. */
   readonly kind: 'relay' | 'leaf'
   /** The token it showed, if any. */
   readonly token: string | undefined
@@ -13,8 +15,12 @@ export interface Applicant {
  * Shows `token` to neighbours, and asks `verify` about theirs. Without `verify`, a neighbour must show the same token.
  */
 export interface Auth {
+  /**
+   * 1 to {@link MAX_TOKEN_LENGTH} printable ASCII characters, or a function that gives them, called anew for every
+   * link. It is sent to every neighbour: use `wss://` where others can listen.
+   */
   readonly token?: string | (() => string | Promise<string>)
-  /** Lets the applicant in by answering true; false or a throw refuses it. */
+  /** Lets the applicant in by answering true; anything else or a throw refuses it with AuthError. */
   verify?(applicant: Applicant): boolean | Promise<boolean>
 }
 

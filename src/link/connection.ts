@@ -47,6 +47,8 @@ export interface Connection {
 export interface DialOptions {
   /** Gives up dialling. */
   readonly signal: AbortSignal
+  /** For windows: the origin the other side must have. */
+  readonly targetOrigin?: string | undefined
 }
 
 /** Messages between two nodes that want a direct connection, carried in order by the cluster they already share. */
@@ -81,7 +83,7 @@ export interface Transport {
 
 /** Where a transport accepts connections. */
 export interface Listener {
-  /** The bound address with its real port, as others dial it. */
+  /** The bound address with its real port. Others dial it, unless it stands for all addresses of this machine. */
   readonly address: string
   /** Stops accepting. Connections already open stay. */
   close(): Promise<void>

@@ -18,8 +18,21 @@ import { decodePayload, encodePayload } from './payload.ts'
 export const FORMAT = { raw: 0, json: 1, cbor: 2 } as const
 export type Format = (typeof FORMAT)[keyof typeof FORMAT]
 
-/** A message. Immutable; make one with the static methods. */
+/**
+ * A type name with bytes, a value, or a stream. Immutable; make one with the static methods, or `StreamMessage.create`.
+ *
+ * @example
+ * ```ts
+ * import { Message } from 'pulsing'
+ *
+ * const greeting = Message.fromJson('greeting', { name: 'Ada' })
+ * greeting.toJson<{ name: string }>().name // 'Ada'
+ * const bytes = Message.single('blob', new Uint8Array([1, 2, 3]))
+ * bytes.payload.byteLength // 3
+ * ```
+ */
 export class Message {
+  /** What kind of message it is, for the actor to tell by; may be empty. */
   readonly msgType: string
   /** @internal how `payload` is encoded */
   readonly format: Format
@@ -34,14 +47,22 @@ export class Message {
     this.format = format
   }
 
-  /** A message of raw bytes. The bytes are not copied: do not change them afterwards. */
+  /**
+   * A message of raw bytes. The bytes are not copied: do not change them afterwards.
+   *
+   * @throws NotSerialisableError when `payload` is no Uint8Array
+   */
   static single(msgType: string, payload: Uint8Array): Message {
     if (!(payload instanceof Uint8Array))
       throw new NotSerialisableError(`expected the payload as Uint8Array, got ${describe(payload)}`)
     return Message.#bytes(msgType, FORMAT.raw, payload)
   }
 
-  /** A message whose payload is `value` as UTF-8 JSON. */
+  /**
+   * A message whose payload is `value` as UTF-8 JSON, encoded now.
+   *
+   * @throws NotSerialisableError when JSON cannot hold the value: undefined, a function, a bigint, a cycle
+   */
   static fromJson(msgType: string, value: unknown): Message {
     let text: string | undefined
     try {
@@ -53,14 +74,17 @@ export class Message {
     return Message.#bytes(msgType, FORMAT.json, toUtf8(text))
   }
 
-  /** A message of any value CBOR can hold, refs and streams included. Not encoded, hence not copied, while it stays in this process. */
+  /**
+   * A message of any value CBOR can hold, refs and streams included. Not encoded, hence not copied, while it stays in
+   * this process; a value that cannot travel is refused when it is sent to another node, or `payload` is read.
+   */
   static fromObject(msgType: string, value: unknown): Message {
     const message = new Message(msgType, FORMAT.cbor)
     message.#value = value
     return message
   }
 
-  /** The answer of a handler that returned nothing. */
+  /** A message without type and payload: the answer of a handler that returned nothing. */
   static empty(): Message {
     return Message.#bytes('', FORMAT.raw, EMPTY_BYTES)
   }
@@ -98,28 +122,49 @@ export class Message {
     return this.#payload === undefined && this.#source === undefined
   }
 
-  /** The payload bytes. */
+  /**
+   * The payload bytes. Do not change them.
+   *
+   * @throws PulsingUnsupportedError on a stream message
+   * @throws NotSerialisableError when the value given to `fromObject` cannot become bytes
+   */
   get payload(): Uint8Array {
     this.#expectSingle('payload')
     this.#payload ??= encodePayload(this.#value)
     return this.#payload
   }
 
-  /** The payload read as JSON; for a message made by `fromObject`, its value. */
+  /**
+   * The payload read as JSON; for a message made by `fromObject`, its value.
+   *
+   * @throws PulsingUnsupportedError on a stream message
+   * @throws ProtocolError when the payload is no JSON
+   */
   toJson<T = unknown>(): T {
     this.#expectSingle('toJson()')
     if (this.format === FORMAT.cbor) return this.#object() as T
     return this.#json() as T
   }
 
-  /** The payload read as CBOR; for a message made by `fromJson`, its value. Inside one process the very object that was sent. */
+  /**
+   * The payload read as CBOR; for a message made by `fromJson`, its value. Inside one process the very object that was
+   * sent; undefined for an empty payload.
+   *
+   * @throws PulsingUnsupportedError on a stream message
+   * @throws ProtocolError when the payload is no CBOR
+   */
   toObject<T = unknown>(): T {
     this.#expectSingle('toObject()')
     if (this.format === FORMAT.json) return this.#json() as T
     return this.#object() as T
   }
 
-  /** The stream's reader; the same one at every call. */
+  /**
+   * The stream's reader; the same one at every call.
+   *
+   * @throws PulsingUnsupportedError on a message without a stream
+   * @throws StreamClosedError when the message was sent on
+   */
   streamReader<T = unknown>(): StreamReader<T> {
     if (this.#source === undefined) {
       throw new PulsingUnsupportedError(

@@ -17,11 +17,27 @@ type Arguments<T extends Constructor> = ConstructorParameters<T>
 
 /** What `asActor` adds to a class. */
 export interface ActorClass<T extends Constructor> {
-  /** Creates an actor on this node. Named `<Type>_<8 hex digits>` unless `options({ name })` says otherwise. */
+  /**
+   * Creates an actor on this node. Named `<Type>_<8 hex digits>` unless `options({ name })` says otherwise.
+   *
+   * @throws what `ActorSystem.spawn` throws, the constructor's error as `cause` of a PulsingActorError
+   */
   local(system: ActorSystem, ...args: Arguments<T>): Promise<ActorProxy<Instance<T>>>
-  /** Creates an actor on another member that hosts this class; alone: here, with a `warning` event. */
+  /**
+   * Creates an actor on another member that hosts this class; alone: here, with a `warning` event. The arguments travel
+   * like any value.
+   *
+   * @throws what `local` throws, from over there too, and what `ActorRef.ask` throws
+   * @throws UnreachableError when `options({ node })` is no member
+   * @throws PermissionDeniedError when that node does not list the class in `withActors`
+   * @throws ConfigError when the class has no type name
+   */
   remote(system: ActorSystem, ...args: Arguments<T>): Promise<ActorProxy<Instance<T>>>
-  /** A proxy for a public actor of this class, waiting for the name to appear. */
+  /**
+   * A proxy for the actor of that name, waiting for it to appear. Whether it is of this class shows at the first call.
+   *
+   * @throws ActorNotFoundError when it does not appear in time
+   */
   resolve(system: ActorSystem, name: string, options?: ResolveOptions): Promise<ActorProxy<Instance<T>>>
   /** `local` and `remote` with a name, public or not, on a given node. */
   options(options: CreateOptions): Pick<ActorClass<T>, 'local' | 'remote'>
@@ -34,6 +50,7 @@ export type ActorConstructor<T extends Constructor> = Pick<T, keyof T> &
   ) => InstanceType<T> & ActorSource) &
   ActorClass<T>
 
+/** How other nodes know a class. */
 export interface AsActorOptions {
   /** The name under which other nodes know the class; minifiers rename classes, not this. Default: the class's name. */
   readonly type?: string
@@ -54,7 +71,21 @@ export function typeNameOf(Class: unknown): string | undefined {
  *
  * Minifiers rename classes, or leave them without a name: give a `type` to classes that other nodes create.
  *
- * @throws ConfigError for something that is no class
+ * @throws ConfigError for something that is no class, or one with members proxies and actor classes have themselves
+ *
+ * @example
+ * ```ts
+ * import { asActor, createActorSystem } from 'pulsing'
+ *
+ * const Counter = asActor(class Counter {
+ *   constructor(public value = 0) {}
+ *   increment(n = 1) { return (this.value += n) }
+ * })
+ * const system = await createActorSystem()
+ * const counter = await Counter.local(system, 10)
+ * await counter.increment(5) // 15
+ * await system.shutdown()
+ * ```
  */
 export function asActor<T extends Constructor>(Class: T, context?: ClassDecoratorContext): ActorConstructor<T>
 export function asActor(

@@ -8,7 +8,12 @@ import { findMethod, noSuchMethod } from './method-guard.ts'
 
 const contexts = /* @__PURE__ */ new WeakMap<object, ActorContext>()
 
-/** The context of the message an instance of an `asActor` class is handling. Read it before the first `await`: a generator's steps run beside later calls. */
+/**
+ * The context of the message an instance of an `asActor` class is handling. Read it before the first `await`: a
+ * generator's steps run beside later calls.
+ *
+ * @throws PulsingUnsupportedError for an instance that does not run as an actor
+ */
 export function contextOf(instance: object): ActorContext {
   const context = contexts.get(instance)
   if (!context)

@@ -1,6 +1,6 @@
 /**
- * A relay: a node that listens, so that tabs, workers and Node.js processes behind NATs can reach each other through it.
- * It forwards by the head of a frame and never decodes what it forwards.
+ * A relay: a node that listens, so that tabs, workers and Node.js processes behind NATs can reach each other through
+ * it. It forwards by the head of a frame and never decodes what it forwards.
  */
 import type { Server } from 'node:http'
 import type { ActorSystem } from '../actor/actor-system.ts'
@@ -16,33 +16,42 @@ import { startSystem } from '../system.ts'
 import { messagePort } from '../transport/message-port/message-port-transport.ts'
 import { listenOn } from '../transport/websocket/listener.node.ts'
 
-/** Where a relay listens unless told otherwise. */
+/** The address a relay binds unless told otherwise: this machine only. */
 export const DEFAULT_RELAY_HOST = '127.0.0.1'
+/** The port a relay listens on unless told otherwise. */
 export const DEFAULT_RELAY_PORT = 8000
 
+/** Where a relay listens, and whom it lets in. */
 export interface RelayOptions {
   /** Address to bind. Default {@link DEFAULT_RELAY_HOST}; `0.0.0.0` for all. */
   readonly host?: string
   /** Port to bind, 0 for any free one. Default {@link DEFAULT_RELAY_PORT}. */
   readonly port?: number
-  /** An HTTP server of yours to accept WebSockets on, instead of `host` and `port`; it must be listening. */
+  /**
+   * An HTTP server of yours to accept WebSockets on, instead of `host` and `port`; an HTTPS server for `wss://`. It
+   * must be listening, and stays yours to close.
+   */
   readonly server?: Server
-  /** The path on that server. Default `/`. */
+  /** The path on that server; without `server` it has no effect. Default `/`. */
   readonly path?: string
   /**
    * Exact origins of the pages that may connect, or `'*'` for all. Programs that send no origin are let through to
    * authentication. Default: pages of `localhost`, `127.0.0.1` and `[::1]` connecting from this machine.
    */
   readonly origins?: readonly string[] | '*'
-  /** Other relays to join. */
+  /** Addresses of other relays to join, as `SystemConfig.withSeeds` takes them. Default none. */
   readonly seeds?: readonly string[]
+  /** Who may link to this relay. Default: everybody `origins` lets through. */
   readonly auth?: Auth
+  /** Bounds of the relay's own node, as `SystemConfig.withLimits` takes them. */
   readonly limits?: Partial<Limits>
+  /** Where log lines go. Default: the console, warnings and errors only. */
   readonly logger?: Logger
 }
 
+/** A running relay. */
 export interface Relay extends AsyncDisposable {
-  /** What others dial, with the real port. */
+  /** The bound address with the real port. With host `0.0.0.0` others dial an address of this machine instead. */
   readonly url: string
   /** The relay's own node, to watch members or to run actors in. */
   readonly system: ActorSystem
@@ -54,6 +63,21 @@ export interface Relay extends AsyncDisposable {
  * Starts a relay. Resolves when it listens and, with `seeds`, has joined.
  *
  * @throws ConfigError when an option is wrong or the address cannot be used
+ * @throws AuthError, ProtocolError when every seed refused this relay
+ * @throws PulsingTimeoutError when its seeds were not joined within `limits.joinTimeoutMs`
+ *
+ * @example
+ * ```ts
+ * import { createActorSystem, SystemConfig } from 'pulsing'
+ * import { startRelay } from 'pulsing/node'
+ *
+ * const relay = await startRelay({ port: 0, auth: { token: 'secret' } })
+ * const config = SystemConfig.withSeeds([relay.url]).withAuth({ token: 'secret' })
+ * const system = await createActorSystem(config)
+ * system.members().map(({ kind }) => kind) // ['leaf', 'relay']
+ * await system.shutdown()
+ * await relay.close()
+ * ```
  */
 export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   const {

@@ -8,10 +8,22 @@ import { DONE } from './stream-source.ts'
 type Result<T> = IteratorResult<T, undefined>
 
 /**
- * Reads a stream's items in order: `for await (const item of reader)`, or `reader.readable` as a web stream. Leaving the
- * loop cancels the stream: the producer's next write fails and its `signal` aborts. After the end, `next()` is done for ever.
+ * Reads a stream's items in order: `for await (const item of reader)`, or `reader.readable` as a web stream. Leaving
+ * the loop cancels the stream: the producer's next write fails and its `signal` aborts. After the end, `next()` is done
+ * for ever.
  *
  * A lost connection is an error, never a clean end.
+ *
+ * @example
+ * ```ts
+ * import { StreamMessage } from 'pulsing'
+ *
+ * const [message, writer] = StreamMessage.create<string>()
+ * const reader = message.streamReader<string>()
+ * void writer.write('first')
+ * for await (const item of reader) if (item === 'first') break
+ * writer.signal.aborted // true: leaving the loop cancelled the stream
+ * ```
  */
 export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undefined> {
   #source: StreamSource<T> | undefined
@@ -41,7 +53,13 @@ export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undef
     } else this.#source = source
   }
 
-  /** The next item. Calls may overlap; they are answered in order. */
+  /**
+   * The next item. Calls may overlap; they are answered in order.
+   *
+   * @throws StreamError when the producer ended the stream with a message
+   * @throws UnreachableError, SessionResetError when the producer's node was lost
+   * @throws whatever else the producer failed with, once; then the stream is done
+   */
   next(): Promise<Result<T>> {
     const before = this.#tail ?? this.#waiting?.promise
     return before ? this.#queue(before.then(this.#step, this.#step)) : this.#step()
@@ -70,7 +88,7 @@ export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undef
     return result instanceof Promise ? this.#wait(result) : Promise.resolve(this.#taken(result))
   }
 
-  /** Ends reading; the producer is told at once. */
+  /** Ends reading; the producer is told at once, and its `signal` aborts. Does nothing when the stream is over. */
   async cancel(reason?: unknown): Promise<void> {
     if (this.#state !== 'reading') return
     this.#state = 'over'
@@ -85,6 +103,7 @@ export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undef
     return DONE
   }
 
+  /** The reader itself: there is one pass over a stream. */
   [Symbol.asyncIterator](): this {
     return this
   }

@@ -18,7 +18,8 @@ export class StreamWriter<T = unknown> {
   }
 
   /**
-   * Adds one item. Waits while `bufferSize` items are unread by the consumer, wherever it is.
+   * Adds one item. Resolves when it is among the `bufferSize` items the writer may be ahead: it waits while that many
+   * are unread by the consumer, wherever it is.
    *
    * @throws StreamClosedError when the reader is gone or the stream was closed
    */
@@ -26,22 +27,27 @@ export class StreamWriter<T = unknown> {
     return this.#channel.write(item)
   }
 
-  /** Ends the stream after all items written. Calling it again does nothing. */
+  /**
+   * Ends the stream after all items written; resolves when none of them waits for room. Calling it again does nothing.
+   */
   close(): Promise<void> {
     return this.#channel.end()
   }
 
-  /** Ends the stream: the reader gets all items written so far, then a `StreamError` with `message`. After `close` it does nothing. */
+  /**
+   * Ends the stream: the reader gets all items written so far, then a StreamError with `message`. After `close` it does
+   * nothing.
+   */
   error(message: string): Promise<void> {
     return this.fail(new StreamError(message))
   }
 
-  /** Like {@link error}, with an error of your own. */
+  /** Like {@link error}, with an error of your own, which the reader gets as it is on this node. */
   fail(error: unknown): Promise<void> {
     return this.#channel.end({ error })
   }
 
-  /** Aborted when the reader cancels or is gone. */
+  /** Aborted when the reader cancels or is gone; the reason is what the reader gave, if it gave one. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController()
@@ -50,7 +56,9 @@ export class StreamWriter<T = unknown> {
     return this.#controller.signal
   }
 
-  /** This writer as a web stream; closing or aborting it closes this writer. */
+  /**
+   * This writer as a web stream: closing it calls {@link close}, aborting it {@link error} with the reason's message.
+   */
   get writable(): WritableStream<T> {
     this.#writable ??= new WritableStream<T>(
       {

@@ -6,15 +6,21 @@ interface Entry {
   readonly callback: () => void
 }
 
+/**
+ * A clock for tests: it starts at 0 milliseconds, stands still, and moves only in {@link ManualClock.advance}, which
+ * runs the timers that fall due in order.
+ */
 export class ManualClock implements Clock {
   #now = 0
   readonly #entries = new Set<Entry>()
   #afterTurn: (() => void)[] = []
 
+  /** Milliseconds passed so far. */
   now(): number {
     return this.#now
   }
 
+  /** Runs `callback` once, in the `advance` that reaches `delayMs` milliseconds from now; `hold` has no effect. */
   setTimer(callback: () => void, delayMs: number): Timer {
     const entry: Entry = { at: this.#now + Math.max(0, delayMs), callback }
     this.#entries.add(entry)
@@ -26,12 +32,15 @@ export class ManualClock implements Clock {
     this.#afterTurn.push(callback)
   }
 
-  /** How many timers wait. */
+  /** How many timers wait, `afterTurn` callbacks not counted. */
   get pending(): number {
     return this.#entries.size
   }
 
-  /** Lets `ms` milliseconds pass, running every timer that falls due, those set meanwhile included. */
+  /**
+   * Lets `ms` milliseconds pass, running every timer that falls due, those set meanwhile included. What one throws is
+   * thrown.
+   */
   advance(ms: number): void {
     const end = this.#now + ms
     this.#endTurn()

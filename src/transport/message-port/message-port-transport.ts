@@ -29,8 +29,8 @@ export function messagePort(options: MessagePortOptions = {}): Transport {
   return {
     name: 'message-port',
     handles: isEndpoint,
-    async dial(endpoint: unknown, { signal }: DialOptions): Promise<Connection> {
-      const point = meetingPoint(endpoint, options.targetOrigin)
+    async dial(endpoint: unknown, { signal, targetOrigin }: DialOptions): Promise<Connection> {
+      const point = meetingPoint(endpoint, targetOrigin ?? options.targetOrigin)
       if (point === undefined)
         throw new ConfigError(
           `expected a MessagePort, Worker, SharedWorker, window of a frame, or a worker's own scope, got ${describe(endpoint)}`,

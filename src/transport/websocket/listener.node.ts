@@ -89,7 +89,9 @@ interface Place {
 function parseAddress(address: string): Place {
   const url = URL.canParse(address) ? new URL(address) : undefined
   if (url?.protocol === 'wss:')
-    throw new ConfigError(`expected ws://host:port, or an https server given to listenOn(), got ${describe(address)}`)
+    throw new ConfigError(
+      `expected ws://host:port, or an https server given to startRelay({ server }), got ${describe(address)}`,
+    )
   if (url?.protocol !== 'ws:' || url.search || url.hash || url.username)
     throw new ConfigError(`expected an address like ws://host:port/path, got ${describe(address)}`)
   return { address, host: url.hostname, port: url.port === '' ? 80 : Number(url.port), path: url.pathname }
