@@ -119,7 +119,7 @@ describe('addresses', () => {
   test('listening at wss:// points to startRelay', async () => {
     expect(await rejection(listening({}, 'wss://127.0.0.1:0'))).toMatchObject({
       name: 'ConfigError',
-      message: expect.stringContaining('listenOn()'),
+      message: expect.stringContaining('startRelay({ server })'),
     })
   })
 
