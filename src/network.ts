@@ -70,7 +70,8 @@ export class Network {
     this.#seeds = new Seeds(
       {
         link: (address, signal) => this.#dialSeed(address, signal),
-        failed: (address, error) => runtime.warn('seed-failed', `seed ${address}: ${error.message}`, error),
+        failed: (address, error, isFinal) =>
+          runtime.warn('seed-failed', `seed ${address}${isFinal ? ', not tried again' : ''}: ${error.message}`, error),
       },
       systemClock,
       systemRandom,

@@ -77,13 +77,6 @@ export class ActorCell implements Recipient, Runnable {
   get isStopped(): boolean {
     return this.#state === 'stopped'
   }
-  /** Messages waiting. */
-  get mailboxSize(): number {
-    return this.#mailbox.size
-  }
-  get actor(): ActorLike {
-    return this.#actor
-  }
   get children(): Set<ActorCell> {
     return (this.#extra.children ??= new Set())
   }

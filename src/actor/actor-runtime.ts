@@ -66,15 +66,6 @@ export class ActorRuntime {
     this.events = new Emitter((error) => this.logger.error('an event listener threw', error))
   }
 
-  /** How many actors live. */
-  get size(): number {
-    return this.#cells.size
-  }
-
-  cells(): IterableIterator<ActorCell> {
-    return this.#cells.values()
-  }
-
   byId(id: string): ActorCell | undefined {
     return this.#cells.get(id)
   }

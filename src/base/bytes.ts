@@ -18,9 +18,3 @@ export function fromUtf8(bytes: Uint8Array): string {
 export function ownBytes(view: Uint8Array): Uint8Array {
   return view.byteLength * 2 >= view.buffer.byteLength ? view : view.slice()
 }
-
-export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.byteLength !== b.byteLength) return false
-  for (let i = 0; i < a.byteLength; i++) if (a[i] !== b[i]) return false
-  return true
-}

@@ -1,9 +1,9 @@
 /** The WebRTC transport between two peer connections in one page. Needs an ICE host candidate: a network interface. */
 import { describe, expect, test } from 'vitest'
-import { equalBytes } from '../../src/base/bytes.ts'
 import type { Connection } from '../../src/link/connection.ts'
 import { transportCases } from '../../src/testkit/transport-cases.ts'
 import { webRTC } from '../../src/transport/webrtc/webrtc-transport.ts'
+import { equalBytes } from '../transport/equal-bytes.ts'
 import { pattern, Recorder, signalingPair } from '../transport/webrtc-fake.ts'
 
 /** Longer than the cases wait for an event, so that they say which one was missing. */

@@ -1,6 +1,5 @@
 /** Cutting batches into messages and putting them together again, with messages no correct sender sends. */
 import { describe, expect, test } from 'vitest'
-import { equalBytes } from '../../src/base/bytes.ts'
 import {
   Assembly,
   CHUNK_BYTES,
@@ -11,6 +10,7 @@ import {
   MAX_MESSAGE_BYTES,
   markOf,
 } from '../../src/transport/webrtc/chunks.ts'
+import { equalBytes } from './equal-bytes.ts'
 import { pattern } from './webrtc-fake.ts'
 
 function cut(batch: Uint8Array): Uint8Array[] {

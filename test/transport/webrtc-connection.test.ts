@@ -1,6 +1,5 @@
 /** The connection over a data channel: window, order, close, abort, loss and hostile messages, on a fake channel. */
 import { describe, expect, test } from 'vitest'
-import { equalBytes } from '../../src/base/bytes.ts'
 import { UnreachableError } from '../../src/base/errors.ts'
 import {
   ChannelConnection,
@@ -10,6 +9,7 @@ import {
   LOW_WATER_BYTES,
 } from '../../src/transport/webrtc/channel-connection.ts'
 import { MAX_BATCH_BYTES, MAX_MESSAGE_BYTES } from '../../src/transport/webrtc/chunks.ts'
+import { equalBytes } from './equal-bytes.ts'
 import { FakeClock, type FakePeer, fakePeers, pattern, Recorder, settle, turn } from './webrtc-fake.ts'
 
 interface Side {

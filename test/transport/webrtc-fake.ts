@@ -1,6 +1,8 @@
 /** What the WebRTC tests stand on: a fake RTCPeerConnection moved by hand, a clock moved by hand, and a signaling pair. */
+
 import type { Clock } from '../../src/base/clock.ts'
 import type { PulsingError } from '../../src/base/errors.ts'
+import { macrotask } from '../../src/base/macrotask.ts'
 import type { Connection, ConnectionHandler, Signaling } from '../../src/link/connection.ts'
 import type { CandidateLike, DataChannelLike, DescriptionLike, RtcLike } from '../../src/transport/webrtc/rtc-like.ts'
 
@@ -125,7 +127,7 @@ export async function settle(...channels: FakeChannel[]): Promise<void> {
 
 /** After everything already waiting. */
 export function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0))
+  return new Promise((done) => macrotask(done))
 }
 
 export class FakeClock implements Clock {

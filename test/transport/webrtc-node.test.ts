@@ -1,10 +1,10 @@
 /** The WebRTC transport between two peer connections of node-datachannel, over loopback. */
 import { expect, test } from 'vitest'
-import { equalBytes } from '../../src/base/bytes.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import type { Connection } from '../../src/link/connection.ts'
 import { createNodePeerConnection } from '../../src/transport/webrtc/peer-connection.node.ts'
 import { webRTC } from '../../src/transport/webrtc/webrtc-transport.ts'
+import { equalBytes } from './equal-bytes.ts'
 import { pattern, Recorder, signalingPair } from './webrtc-fake.ts'
 
 async function connect(): Promise<{ near: Connection; far: Connection }> {
