@@ -1,7 +1,11 @@
 /** What a node is told at birth. Immutable: every `with…` returns a new configuration. */
 import { DEFAULT_MAILBOX_CAPACITY, MAX_MAILBOX_CAPACITY, MIN_MAILBOX_CAPACITY } from './actor/mailbox.ts'
 import type { Logger } from './actor/system-events.ts'
+import type { Clock } from './base/clock.ts'
+import { systemClock } from './base/clock.ts'
 import { ConfigError, describe } from './base/errors.ts'
+import type { Random } from './base/random.ts'
+import { systemRandom } from './base/random.ts'
 import type { Auth } from './link/auth-setting.ts'
 import { authProblem } from './link/auth-setting.ts'
 import type { Transport } from './link/connection.ts'
@@ -31,6 +35,8 @@ export interface Settings {
   readonly mailboxCapacity: number
   readonly limits: Limits
   readonly logger: Logger
+  readonly clock: Clock
+  readonly random: Random
 }
 
 const DEFAULTS: Settings = {
@@ -47,6 +53,8 @@ const DEFAULTS: Settings = {
     warn: (message, ...details) => console.warn(`pulsing: ${message}`, ...details),
     error: (message, ...details) => console.error(`pulsing: ${message}`, ...details),
   },
+  clock: systemClock,
+  random: systemRandom,
 }
 
 /**
@@ -218,6 +226,29 @@ export class SystemConfig {
         `expected a logger with debug, info, warn and error, got ${describe(logger)} without ${missing.join(', ')}`,
       )
     return this.#with({ logger })
+  }
+
+  /**
+   * Whose time it is: for tests, the testkit's ManualClock. Default: the platform's.
+   *
+   * @throws ConfigError for something that is no clock
+   */
+  withClock(clock: Clock): SystemConfig {
+    if (typeof clock?.now !== 'function' || typeof clock.setTimer !== 'function')
+      throw new ConfigError(`expected a clock with now and setTimer, got ${describe(clock)}`)
+    return this.#with({ clock })
+  }
+
+  /**
+   * Where chance comes from: jitter, and choices among equals; never ids. For tests, the testkit's `seededRandom`.
+   * Default: `Math.random`.
+   *
+   * @throws ConfigError for something without `float`
+   */
+  withRandom(random: Random): SystemConfig {
+    if (typeof random?.float !== 'function')
+      throw new ConfigError(`expected a source of chance with float, got ${describe(random)}`)
+    return this.#with({ random })
   }
 
   #with(changes: Partial<Settings>): SystemConfig {

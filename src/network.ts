@@ -6,7 +6,6 @@
 import type { ActorRef } from './actor/actor-ref.ts'
 import type { ActorRuntime } from './actor/actor-runtime.ts'
 import type { ConnectOptions, Member, Peer, ResolveOptions } from './actor/actor-system.ts'
-import { systemClock } from './base/clock.ts'
 import { deferred } from './base/deferred.ts'
 import {
   ActorStoppedError,
@@ -16,7 +15,6 @@ import {
   PulsingTimeoutError,
   UnreachableError,
 } from './base/errors.ts'
-import { systemRandom } from './base/random.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { Seeds } from './cluster/seeds.ts'
 import type { CreateRequest } from './cluster/system-actor.ts'
@@ -53,14 +51,14 @@ export class Network {
     const direct = this.#transports.find(({ negotiation }) => negotiation)
     this.#cluster = new Cluster({
       runtime,
-      random: systemRandom,
+      random: settings.random,
       kind: settings.addr === undefined ? 'leaf' : 'relay',
       features: direct ? [direct.negotiation!.feature] : [],
       classes: [...this.#classes.keys()],
       maxMessageBytes: settings.limits.maxMessageBytes,
     })
     if (direct) {
-      this.#upgrades = new Upgrades(this.#cluster, direct, direct.negotiation!, systemClock, {
+      this.#upgrades = new Upgrades(this.#cluster, direct, direct.negotiation!, settings.clock, {
         connected: (connection, transport, isDialer) => void this.#link(connection, transport, isDialer),
         failed: (nodeId, error) =>
           runtime.warn('upgrade-failed', `no direct connection to ${nodeId}: ${error.message}`, error),
@@ -73,8 +71,8 @@ export class Network {
         failed: (address, error, isFinal) =>
           runtime.warn('seed-failed', `seed ${address}${isFinal ? ', not tried again' : ''}: ${error.message}`, error),
       },
-      systemClock,
-      systemRandom,
+      settings.clock,
+      settings.random,
     )
   }
 
@@ -130,7 +128,7 @@ export class Network {
     const hosts = [...this.#cluster.topology.members()].filter(
       ({ nodeId, classes }) => nodeId !== this.#runtime.nodeId && classes.includes(type),
     )
-    return hosts[Math.floor(systemRandom.float() * hosts.length)]?.nodeId
+    return hosts[Math.floor(this.#settings.random.float() * hosts.length)]?.nodeId
   }
 
   /** Asks a member to create an actor. */
@@ -168,7 +166,7 @@ export class Network {
     const joined = this.#seeds.join(seeds, needsAll)
     if (timeoutMs === Infinity) return joined
     const { promise, reject } = deferred<never>()
-    const timer = systemClock.setTimer(
+    const timer = this.#settings.clock.setTimer(
       () => reject(new PulsingTimeoutError('joining the cluster', timeoutMs)),
       timeoutMs,
     )
@@ -190,7 +188,7 @@ export class Network {
       )
     }
     const timeout = new AbortController()
-    const timer = systemClock.setTimer(
+    const timer = this.#settings.clock.setTimer(
       () => timeout.abort(new PulsingTimeoutError(`connecting to ${describe(endpoint)}`, CONNECT_TIMEOUT_MS)),
       CONNECT_TIMEOUT_MS,
     )
@@ -213,7 +211,7 @@ export class Network {
         transport,
         hello: { nodeId, kind, features, serial: ++this.#links },
         auth: this.#settings.auth,
-        clock: systemClock,
+        clock: this.#settings.clock,
       })
       this.#cluster.neighbours.add(link, (outcome) =>
         'link' in outcome ? resolve(outcome.link) : reject(outcome.error),

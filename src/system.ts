@@ -16,7 +16,6 @@ import type {
 } from './actor/actor-system.ts'
 import { ActorSystem, DEFAULT_RESOLVE_TIMEOUT_MS } from './actor/actor-system.ts'
 import type { SystemEvents } from './actor/system-events.ts'
-import { systemClock } from './base/clock.ts'
 import { ActorStoppedError, ConfigError, describe } from './base/errors.ts'
 import { newId } from './base/ids.ts'
 import type { Settings } from './config.ts'
@@ -54,10 +53,11 @@ class NodeSystem extends ActorSystem {
     super()
     this.#settings = settings
     this.#makeNetwork = makeNetwork
-    const { logger, mailboxCapacity } = settings
+    const { logger, mailboxCapacity, clock, random } = settings
     this.#runtime = new ActorRuntime({
       nodeId: this.nodeId,
-      clock: systemClock,
+      clock,
+      random,
       logger,
       mailboxCapacity,
       proxies: proxyFactory,

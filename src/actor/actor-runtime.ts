@@ -12,6 +12,7 @@ import {
   toActorError,
 } from '../base/errors.ts'
 import { isId } from '../base/ids.ts'
+import type { Random } from '../base/random.ts'
 import { nameProblem } from '../message/address.ts'
 import type { ActorLike, ActorSource, Spawnable, StopReason } from './actor.ts'
 import { toActor } from './actor.ts'
@@ -26,6 +27,7 @@ import type { Logger, SystemEvents } from './system-events.ts'
 export interface RuntimeOptions {
   readonly nodeId: string
   readonly clock: Clock
+  readonly random: Random
   readonly logger: Logger
   readonly mailboxCapacity: number
   readonly proxies: ProxyFactory
@@ -40,6 +42,7 @@ export interface NameListener {
 export class ActorRuntime {
   readonly nodeId: string
   readonly clock: Clock
+  readonly random: Random
   readonly logger: Logger
   readonly proxies: ProxyFactory
   readonly deadlines: Deadlines
@@ -55,9 +58,10 @@ export class ActorRuntime {
   #deadLetters = 0
   #isClosed = false
 
-  constructor({ nodeId, clock, logger, mailboxCapacity, proxies }: RuntimeOptions) {
+  constructor({ nodeId, clock, random, logger, mailboxCapacity, proxies }: RuntimeOptions) {
     this.nodeId = nodeId
     this.clock = clock
+    this.random = random
     this.logger = shielded(logger)
     this.proxies = proxies
     this.#mailboxCapacity = mailboxCapacity

@@ -6,6 +6,7 @@ import { asyncDispose } from '../base/disposal.ts'
 import type { ActorSource, Spawnable } from './actor.ts'
 import type { ActorRef } from './actor-ref.ts'
 import type { MailboxOptions } from './mailbox.ts'
+import type { RestartPolicy } from './supervision.ts'
 import type { SystemEvents } from './system-events.ts'
 
 /** How an actor is started. */
@@ -14,6 +15,16 @@ export interface SpawnOptions {
   readonly public?: boolean
   /** Size and overflow policy of its mailbox. Default: the capacity of `withMailboxCapacity`, and `'wait'`. */
   readonly mailbox?: MailboxOptions
+  /**
+   * Whether and how the actor is restarted. It needs a function or a class to make new instances. Default: never; what
+   * its handler throws is answered, and it goes on.
+   */
+  readonly restart?: RestartPolicy
+  /**
+   * Lets other messages be handled while a handler waits for a promise: `receive` runs interleaved with itself, at most
+   * as often as its mailbox has room. Default false: one message at a time.
+   */
+  readonly reentrant?: boolean
 }
 
 /** One node of the cluster, as this node sees it. A snapshot: it does not change. */

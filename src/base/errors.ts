@@ -151,6 +151,21 @@ export class OverloadedError extends PulsingRuntimeError {
   override readonly code = 'overloaded'
 }
 
+/**
+ * An ask that would have waited for itself: it came back, through `chain`, to an actor that still handles the message
+ * the chain began with.
+ */
+export class DeadlockError extends PulsingRuntimeError {
+  override readonly name = 'DeadlockError'
+  override readonly code = 'deadlock'
+  /** The actors of the cycle, by name or URI, in the order they asked; the first is the last as well. */
+  readonly chain: readonly string[]
+  constructor(chain: readonly string[], options?: PulsingErrorOptions) {
+    super(`expected an ask that can be answered, got a cycle: ${chain.join(' → ')}`, options)
+    this.chain = chain
+  }
+}
+
 /** The actor has no such method, or it may not be called. */
 export class NoSuchMethodError extends PulsingRuntimeError {
   override readonly name = 'NoSuchMethodError'
@@ -234,7 +249,7 @@ export function isPulsingError(error: unknown, kind?: string): error is PulsingE
 }
 
 const OURS =
-  /^(Config|Actor(NotFound|AlreadyExists|Stopped)|MailboxFull|Unreachable|SessionReset|Stream(Closed)?|Protocol|NotSerialisable|Auth|PermissionDenied|Overloaded|NoSuchMethod|Pulsing(Business|System|Timeout|Unsupported))Error$/
+  /^(Config|Actor(NotFound|AlreadyExists|Stopped)|MailboxFull|Unreachable|SessionReset|Stream(Closed)?|Protocol|NotSerialisable|Auth|PermissionDenied|Overloaded|Deadlock|NoSuchMethod|Pulsing(Business|System|Timeout|Unsupported))Error$/
 
 /**
  * What went wrong, as the caller of an actor sees it: ours as they are, everything else in one of the four actor errors

@@ -26,13 +26,22 @@ export type {
 export { ActorSystem, DEFAULT_RESOLVE_TIMEOUT_MS } from '../actor/actor-system.ts'
 export type { MailboxOptions, Overflow } from '../actor/mailbox.ts'
 export { DEFAULT_MAILBOX_CAPACITY, MAX_MAILBOX_CAPACITY, MIN_MAILBOX_CAPACITY } from '../actor/mailbox.ts'
+export type { Decision, RestartPolicy } from '../actor/supervision.ts'
+export {
+  DEFAULT_MAX_BACKOFF_MS,
+  DEFAULT_MAX_RESTARTS,
+  DEFAULT_MIN_BACKOFF_MS,
+  RESTART_JITTER,
+} from '../actor/supervision.ts'
 export type { Logger, SystemEvents } from '../actor/system-events.ts'
+export type { Clock, Timer } from '../base/clock.ts'
 export {
   ActorAlreadyExistsError,
   ActorNotFoundError,
   ActorStoppedError,
   AuthError,
   ConfigError,
+  DeadlockError,
   isPulsingError,
   MailboxFullError,
   NoSuchMethodError,
@@ -52,6 +61,7 @@ export {
   StreamError,
   UnreachableError,
 } from '../base/errors.ts'
+export type { Random } from '../base/random.ts'
 export type { Limits } from '../config.ts'
 export { DEFAULT_MAX_MESSAGE_BYTES, SystemConfig } from '../config.ts'
 export type { Applicant, Auth } from '../link/auth-setting.ts'

@@ -1,5 +1,4 @@
 /** `pulsing/testkit`: what tests of actors and of transports need; no test framework in it. */
-export type { Clock, Timer } from '../base/clock.ts'
 export { ManualClock } from '../testkit/manual-clock.ts'
 export type { Saboteur } from '../testkit/saboteur.ts'
 export { saboteurs } from '../testkit/saboteur.ts'

@@ -10,6 +10,7 @@ import {
   ActorStoppedError,
   AuthError,
   ConfigError,
+  DeadlockError,
   describe,
   MailboxFullError,
   NoSuchMethodError,
@@ -86,6 +87,7 @@ const REVIVE: ReadonlyMap<string, Revive> = /* @__PURE__ */ new Map<string, Revi
   ['AuthError', simple(AuthError)],
   ['PermissionDeniedError', simple(PermissionDeniedError)],
   ['OverloadedError', simple(OverloadedError)],
+  ['DeadlockError', (_record, options, { chain }) => new DeadlockError(isTexts(chain) ? chain : [], options)],
   ['NoSuchMethodError', simple(NoSuchMethodError)],
   ['PulsingUnsupportedError', simple(PulsingUnsupportedError)],
   [
@@ -124,6 +126,7 @@ const CLASSES: ReadonlyMap<unknown, string> = /* @__PURE__ */ new Map<unknown, s
   [AuthError, 'AuthError'],
   [PermissionDeniedError, 'PermissionDeniedError'],
   [OverloadedError, 'OverloadedError'],
+  [DeadlockError, 'DeadlockError'],
   [NoSuchMethodError, 'NoSuchMethodError'],
   [PulsingUnsupportedError, 'PulsingUnsupportedError'],
   [PulsingBusinessError, 'PulsingBusinessError'],
@@ -183,6 +186,7 @@ function toRecord(error: unknown, depth: number): ErrorRecord {
 function fieldsOf(error: PulsingError): Record<string, unknown> | undefined {
   if (error instanceof UnreachableError) return { outcome: error.outcome }
   if (error instanceof ConfigError) return { problems: error.problems }
+  if (error instanceof DeadlockError) return { chain: error.chain }
   if (error instanceof ProtocolError && error.offset !== undefined) return { offset: error.offset }
   if (error instanceof PulsingSystemError) return { recoverable: error.recoverable }
   if (error instanceof PulsingTimeoutError) return { operation: error.operation, durationMs: error.durationMs }

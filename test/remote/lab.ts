@@ -8,6 +8,7 @@ import type { ActorRef } from '../../src/actor/actor-ref.ts'
 import { ActorRuntime } from '../../src/actor/actor-runtime.ts'
 import { newId } from '../../src/base/ids.ts'
 import { macrotask } from '../../src/base/macrotask.ts'
+import { systemRandom } from '../../src/base/random.ts'
 import type { Link } from '../../src/link/link.ts'
 import { proxyFactory } from '../../src/proxy/actor-proxies.ts'
 import type { Association } from '../../src/remote/association.ts'
@@ -39,6 +40,7 @@ export class LabNode {
     this.#lab = lab
     this.runtime = new ActorRuntime({
       nodeId: this.nodeId,
+      random: systemRandom,
       clock: lab.clock,
       logger: SILENT,
       mailboxCapacity: 256,
