@@ -14,7 +14,7 @@ import { chromiumArgs, findChromium } from './scripts/chromium.mjs'
 type Platform = 'node' | 'browser'
 
 const root = fileURLToPath(new URL('.', import.meta.url))
-const entryNames = ['index', 'webrtc', 'node', 'testkit'] as const
+const entryNames = ['index', 'webrtc', 'patterns', 'node', 'testkit'] as const
 
 /** `src/entry/x.node.ts` where it exists and the platform is Node.js, else `src/entry/x.ts`. */
 function entryFile(name: string, platform: Platform): string {
@@ -63,6 +63,7 @@ function library(platform: Platform): UserConfig {
       ? {
           index: entryFile('index', 'node'),
           webrtc: entryFile('webrtc', 'node'),
+          patterns: entryFile('patterns', 'node'),
           node: entryFile('node', 'node'),
           testkit: entryFile('testkit', 'node'),
           cli: resolve(root, 'src/relay/cli.node.ts'),
@@ -70,6 +71,7 @@ function library(platform: Platform): UserConfig {
       : {
           index: entryFile('index', 'browser'),
           webrtc: entryFile('webrtc', 'browser'),
+          patterns: entryFile('patterns', 'browser'),
           testkit: entryFile('testkit', 'browser'),
         }
   return {

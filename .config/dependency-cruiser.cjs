@@ -31,10 +31,11 @@ const layers = {
   remote: ['base', 'message', 'stream', 'actor', 'wire', 'link'],
   cluster: ['base', 'message', 'actor', 'remote', 'wire', 'link'],
   observe: ['base'],
+  patterns: ['base', 'message', 'stream', 'actor', 'proxy'],
   testkit: [...runtime, 'root'],
   relay: [...runtime, 'root'],
   root: [...runtime, 'relay'],
-  entry: [...runtime, 'testkit', 'relay', 'root'],
+  entry: [...runtime, 'patterns', 'testkit', 'relay', 'root'],
 }
 
 /** Third-party packages, each with the one file that may import it. */

@@ -1,4 +1,5 @@
-// The work: the same for every contender of a path. A load runs one step and returns how much it did.
+// The work: the same for every contender of a path. A load runs one step and returns how much it did; a load named
+// `live…` returns what it left behind instead, to be weighed.
 
 /** About 100 bytes as CBOR, the shape of an ordinary small message. */
 export const message = {
@@ -18,6 +19,9 @@ export const CHUNK_WINDOW = 32
 
 const IN_FLIGHT = 1000
 
+/** Actors alive at once. */
+const LIVE = 100_000
+
 /**
  * @typedef {object} Contender what a load may use; a contender has what its loads need
  * @property {(value: unknown) => Promise<unknown>} ask
@@ -26,10 +30,20 @@ const IN_FLIGHT = 1000
  * @property {(count: number) => Promise<number>} items reads a stream of small items, resolves to how many came
  * @property {(count: number) => Promise<number>} bytesDown reads chunks, resolves to how many bytes came
  * @property {(count: number) => Promise<number>} bytesUp sends chunks, resolves when the other side has them all
+ * @property {() => Crowd | Promise<Crowd>} startSystem a system of its own for actors that stay
  * @property {() => unknown} close
+ *
+ * @typedef {object} Crowd actors nobody but their system holds
+ * @property {(name?: string) => unknown} spawn resolves to an actor, which answers asks
+ * @property {(actor: unknown, value: unknown) => Promise<unknown>} ask
+ * @property {() => unknown} close stops them all
+ *
+ * @typedef {object} Weight
+ * @property {number} units what is there
+ * @property {() => unknown} release lets go of it
  */
 
-/** @type {Record<'awaited' | 'inFlight' | 'tells' | 'spawns' | 'items' | 'bytesUp' | 'bytesDown', (contender: Contender) => Promise<number>>} */
+/** @type {Record<string, (contender: Contender) => Promise<number | Weight>>} */
 export const loads = {
   async awaited({ ask }) {
     for (let i = 0; i < 1000; i++) await ask(message)
@@ -61,7 +75,24 @@ export const loads = {
   items: ({ items }) => items(50_000),
   bytesUp: ({ bytesUp }) => bytesUp(256),
   bytesDown: ({ bytesDown }) => bytesDown(256),
+
+  liveIdle: (contender) => live(contender, {}),
+  liveNamed: (contender) => live(contender, { isNamed: true }),
+  liveUsed: (contender) => live(contender, { isUsed: true }),
 }
 
-/** Whether a load counts bytes rather than operations. */
-export const countsBytes = (load) => load.startsWith('bytes')
+/** @returns {Promise<Weight>} */
+async function live({ startSystem }, { isNamed = false, isUsed = false }) {
+  const { spawn, ask, close } = await startSystem()
+  for (let i = 0; i < LIVE; i++) {
+    const actor = await spawn(isNamed ? `actor-${i}` : undefined)
+    if (isUsed) await ask(actor, message)
+  }
+  return { units: LIVE, release: close }
+}
+
+/** What the figure of a load counts: operations or bytes a second, or the bytes one live actor takes. */
+export function unitOf(load) {
+  if (load.startsWith('live')) return 'B'
+  return load.startsWith('bytes') ? 'B/s' : '/s'
+}

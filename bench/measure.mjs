@@ -1,26 +1,15 @@
-// Rounds and medians. Contenders take turns round by round, so that whatever disturbs the machine disturbs them alike.
+// One round of one contender, as a figure.
 
 import { performance } from 'node:perf_hooks'
+import { setImmediate } from 'node:timers/promises'
 
 /**
- * @param {Record<string, () => Promise<number>>} steps one per contender; each returns the units it did
- * @param {{ readonly rounds: number, readonly roundMs: number }} options
- * @returns {Promise<Record<string, number>>} the median rate of each, in units a second
+ * @param {() => Promise<number>} step returns the units it did
+ * @param {number} roundMs how long to repeat it
+ * @returns {Promise<number>} units a second
  */
-export async function measure(steps, { rounds, roundMs }) {
-  for (const step of Object.values(steps)) await round(step, roundMs)
-  /** @type {Record<string, number[]>} */
-  const rates = Object.fromEntries(Object.keys(steps).map((name) => [name, []]))
-  for (let i = 0; i < rounds; i++) {
-    for (const [name, step] of Object.entries(steps)) {
-      globalThis.gc?.()
-      rates[name].push(await round(step, roundMs))
-    }
-  }
-  return Object.fromEntries(Object.entries(rates).map(([name, values]) => [name, median(values)]))
-}
-
-async function round(step, roundMs) {
+export async function rateOf(step, roundMs) {
+  globalThis.gc()
   const startedAt = performance.now()
   let units = 0
   let elapsedMs = 0
@@ -31,8 +20,24 @@ async function round(step, roundMs) {
   return (units * 1000) / elapsedMs
 }
 
-export function median(values) {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+/**
+ * @param {() => Promise<import('./loads.mjs').Weight>} step
+ * @returns {Promise<number>} bytes a unit of what the step leaves behind
+ */
+export async function sizeOf(step) {
+  const bytesBefore = await liveBytes()
+  const { units, release } = await step()
+  const bytes = (await liveBytes()) - bytesBefore
+  await release()
+  return bytes / units
+}
+
+/** What is left, on the heap and beside it, once this turn's promises and immediates are through. */
+async function liveBytes() {
+  await setImmediate()
+  // What the first leaves to finalizers and weak tables, the second takes.
+  globalThis.gc()
+  globalThis.gc()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
 }

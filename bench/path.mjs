@@ -1,31 +1,60 @@
-// One path in a process of its own, so that paths do not share a heap or what the compiler learnt: started by run.mjs
-// with the path's number and the options of `measure`, sends the rates to its parent.
+// Measures one path. Contenders take turns round by round, so that whatever disturbs the machine disturbs them alike.
 
-import { loads } from './loads.mjs'
-import { measure } from './measure.mjs'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { paths } from './paths.mjs'
 
-const [index, options] = process.argv.slice(2).map((text) => JSON.parse(text))
-const { load, contenders } = paths[index]
+const contenderFile = fileURLToPath(new URL('./contender.mjs', import.meta.url))
 
-const opened = {}
-for (const [name, contender] of Object.entries(contenders)) {
-  const { open, needs } = typeof contender === 'string' ? { open: contender } : contender
-  if (needs !== undefined && !isInstalled(needs)) continue
-  const [file, factory] = open.split(' ')
-  opened[name] = await (await import(`./${file}`))[factory]()
-}
-const steps = Object.entries(opened).map(([name, contender]) => [name, () => loads[load](contender)])
-const rates = await measure(Object.fromEntries(steps), options)
-for (const contender of Object.values(opened)) await contender.close()
-process.send?.(rates, () => process.exit(0))
-if (!process.send) console.log(rates)
-
-function isInstalled(name) {
-  try {
-    import.meta.resolve(name)
-    return true
-  } catch {
-    return false
+/**
+ * @param {number} index the number of the path
+ * @param {object} options
+ * @param {number} options.rounds after one that warms up
+ * @param {number} options.roundMs
+ * @param {boolean} options.canPin
+ * @returns {Promise<Record<string, number | undefined>>} each contender's median; none for one that failed
+ */
+export async function figuresOf(index, { rounds, roundMs, canPin }) {
+  const { contenders, pinned } = paths[index]
+  const names = Object.keys(contenders)
+  const started = await Promise.all(names.map((name) => start([index, name, roundMs], pinned && canPin)))
+  const figures = started.map(() => [])
+  for (let i = 0; i <= rounds; i++) {
+    for (const [at, { round }] of started.entries()) {
+      const figure = await round()
+      if (i > 0) figures[at].push(figure)
+    }
   }
+  for (const { stop } of started) await stop()
+  return Object.fromEntries(names.map((name, at) => [name, median(figures[at])]))
+}
+
+async function start(args, isPinned) {
+  // Child processes and threads inherit the core.
+  const onOneCore = { execPath: 'taskset', execArgv: ['-c', '0', process.execPath, '--expose-gc'] }
+  const child = fork(contenderFile, args.map(String), isPinned ? onOneCore : { execArgv: ['--expose-gc'] })
+  const exited = once(child, 'exit').then(() => [undefined])
+  const message = () => Promise.race([once(child, 'message'), exited])
+  await message()
+  return {
+    /** Resolves to the figure of one more round, to undefined when the process failed. */
+    async round() {
+      if (!child.connected) return undefined
+      child.send('round', () => {})
+      const [figure] = await message()
+      return figure
+    },
+    async stop() {
+      if (child.connected) child.disconnect()
+      await exited
+    },
+  }
+}
+
+function median(values) {
+  if (values.includes(undefined)) return undefined
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }

@@ -1,18 +1,31 @@
 // What is measured. A path has one load and several contenders, each `file export` below this folder; all do the same
-// work. `raw` is the platform without a framework, `us` this package; whatever else is listed is printed beside them,
-// peers only where they are installed (`needs`).
+// work. `raw` is the platform without a framework, `us` this package; whatever else is listed is printed beside them.
 //
-// `target` is what `us` should reach: `ratio` times raw, or `rate` units a second. `pinned` runs every process of the path on one core: the
-// cost of waking an idle one is larger than a round trip.
+// `target` is what `us` should reach: `ratio` times raw, `rate` units a second, or at most `bytes` each. `pinned` runs
+// every process of the path on one core: the cost of waking an idle one is larger than a round trip.
 
 /**
  * @typedef {object} Path
  * @property {string} title
  * @property {keyof typeof import('./loads.mjs').loads} load
- * @property {{ readonly ratio?: number, readonly rate?: number }} target
+ * @property {{ readonly ratio?: number, readonly rate?: number, readonly bytes?: number }} [target]
  * @property {boolean} [pinned]
- * @property {Record<string, string | { readonly open: string, readonly needs: string }>} contenders
+ * @property {Record<string, string>} contenders
  */
+
+const localPeers = {
+  nact: 'peers/nact.mjs local',
+  xstate: 'peers/xstate.mjs transition',
+  'xstate machine': 'peers/xstate.mjs machine',
+  moleculer: 'peers/moleculer.mjs local',
+}
+
+const crowds = {
+  raw: 'raw/mailbox.mjs crowd',
+  us: 'ours/local.mjs crowd',
+  nact: 'peers/nact.mjs crowd',
+  xstate: 'peers/xstate.mjs crowd',
+}
 
 /** @type {readonly Path[]} */
 export const paths = [
@@ -24,6 +37,7 @@ export const paths = [
       raw: 'raw/mailbox.mjs mailbox',
       us: 'ours/local.mjs local',
       'raw without async handlers': 'raw/mailbox.mjs syncMailbox',
+      ...localPeers,
     },
   },
   {
@@ -34,6 +48,7 @@ export const paths = [
       raw: 'raw/mailbox.mjs mailbox',
       us: 'ours/local.mjs local',
       'raw without async handlers': 'raw/mailbox.mjs syncMailbox',
+      ...localPeers,
     },
   },
   {
@@ -44,13 +59,36 @@ export const paths = [
       raw: 'raw/mailbox.mjs mailbox',
       us: 'ours/local.mjs local',
       'raw without async handlers': 'raw/mailbox.mjs syncMailbox',
+      ...localPeers,
     },
   },
   {
     title: 'spawn + stop',
     load: 'spawns',
     target: { rate: 300_000 },
-    contenders: { raw: 'raw/mailbox.mjs mailbox', us: 'ours/local.mjs local' },
+    contenders: {
+      raw: 'raw/mailbox.mjs mailbox',
+      us: 'ours/local.mjs local',
+      nact: localPeers.nact,
+      xstate: localPeers.xstate,
+      'xstate machine': localPeers['xstate machine'],
+    },
+  },
+  {
+    title: '100 000 live actors, idle',
+    load: 'liveIdle',
+    target: { bytes: 1536 },
+    contenders: crowds,
+  },
+  {
+    title: '100 000 live actors, with a name each',
+    load: 'liveNamed',
+    contenders: crowds,
+  },
+  {
+    title: '100 000 live actors, after one message each',
+    load: 'liveUsed',
+    contenders: crowds,
   },
   {
     title: 'worker port ask, awaited',
@@ -60,8 +98,8 @@ export const paths = [
     contenders: {
       raw: 'raw/port.mjs each',
       us: 'ours/remote.mjs port',
-      comlink: { open: 'peers/comlink.mjs port', needs: 'comlink' },
-      birpc: { open: 'peers/birpc.mjs port', needs: 'birpc' },
+      comlink: 'peers/comlink.mjs port',
+      birpc: 'peers/birpc.mjs port',
     },
   },
   {
@@ -72,8 +110,8 @@ export const paths = [
       raw: 'raw/port.mjs each',
       us: 'ours/remote.mjs port',
       'raw in batches': 'raw/port.mjs batched',
-      comlink: { open: 'peers/comlink.mjs port', needs: 'comlink' },
-      birpc: { open: 'peers/birpc.mjs port', needs: 'birpc' },
+      comlink: 'peers/comlink.mjs port',
+      birpc: 'peers/birpc.mjs port',
     },
   },
   {
@@ -90,7 +128,7 @@ export const paths = [
     contenders: {
       raw: 'raw/socket.mjs each',
       us: 'ours/remote.mjs socket',
-      birpc: { open: 'peers/birpc.mjs socket', needs: 'birpc' },
+      birpc: 'peers/birpc.mjs socket',
     },
   },
   {
@@ -101,7 +139,7 @@ export const paths = [
       raw: 'raw/socket.mjs batched',
       us: 'ours/remote.mjs socket',
       'raw a frame each': 'raw/socket.mjs each',
-      birpc: { open: 'peers/birpc.mjs socket', needs: 'birpc' },
+      birpc: 'peers/birpc.mjs socket',
     },
   },
   {

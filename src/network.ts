@@ -84,11 +84,16 @@ export class Network {
   /** Listens, if so configured, and joins the seeds, if there are any. */
   async start(): Promise<void> {
     const { addr, seeds, limits } = this.#settings
-    await this.#runtime.spawnSystem(new SystemActor(this.#runtime, this.#host), SYSTEM_ACTOR)
+    this.#runtime.spawnSystem(new SystemActor(this.#runtime, this.#host), SYSTEM_ACTOR)
     if (addr !== undefined) await this.#listen(addr)
     const others = seeds.filter((seed) => seed !== this.addr)
     if (others.length === 0) return
     await this.#join(others, addr !== undefined, limits.joinTimeoutMs)
+  }
+
+  /** Asks and streams with other nodes that are not over. */
+  get pending(): { readonly asks: number; readonly streams: number } {
+    return this.#cluster.peers.pending
   }
 
   members(): Member[] {

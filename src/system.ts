@@ -6,6 +6,7 @@ import type { Spawnable } from './actor/actor.ts'
 import type { ActorRef } from './actor/actor-ref.ts'
 import { ActorRuntime } from './actor/actor-runtime.ts'
 import type {
+  Census,
   ConnectOptions,
   CreateOptions,
   Creation,
@@ -15,7 +16,9 @@ import type {
   SpawnOptions,
 } from './actor/actor-system.ts'
 import { ActorSystem, DEFAULT_RESOLVE_TIMEOUT_MS } from './actor/actor-system.ts'
+import type { SpawnableBehavior } from './actor/behavior.ts'
 import type { SystemEvents } from './actor/system-events.ts'
+import type { TypedRef } from './actor/typed-ref.ts'
 import { ActorStoppedError, ConfigError, describe } from './base/errors.ts'
 import { newId } from './base/ids.ts'
 import type { Settings } from './config.ts'
@@ -73,6 +76,8 @@ class NodeSystem extends ActorSystem {
     if (this.#settings.addr !== undefined || this.#settings.seeds.length > 0) await this.#open()
   }
 
+  spawn<M, R>(actor: SpawnableBehavior<M, R>, name: string, options?: SpawnOptions): Promise<TypedRef<M, R>>
+  spawn<M, R>(actor: SpawnableBehavior<M, R>, options?: SpawnOptions): Promise<TypedRef<M, R>>
   spawn(actor: Spawnable, name: string, options?: SpawnOptions): Promise<ActorRef>
   spawn(actor: Spawnable, options?: SpawnOptions): Promise<ActorRef>
   spawn(actor: Spawnable, nameOrOptions?: string | SpawnOptions, options?: SpawnOptions): Promise<ActorRef> {
@@ -109,6 +114,12 @@ class NodeSystem extends ActorSystem {
 
   on<K extends keyof SystemEvents>(event: K, listener: (event: SystemEvents[K]) => void): () => void {
     return this.#runtime.events.on(event, listener)
+  }
+
+  census(): Census {
+    const census = this.#runtime.census()
+    const pending = this.#network?.pending
+    return pending ? { ...census, asks: census.asks + pending.asks, streams: census.streams + pending.streams } : census
   }
 
   async connect(endpoint: unknown, options?: ConnectOptions): Promise<Peer> {

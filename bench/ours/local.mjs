@@ -1,4 +1,4 @@
-// Actors of one process.
+// Actors of one process: one that is talked to, and many that are there.
 
 import { createActorSystem, SystemConfig } from 'pulsing'
 import { Echo, MAILBOX_CAPACITY } from './actors.mjs'
@@ -14,5 +14,22 @@ export async function local() {
       await system.stop(ref)
     },
     close: () => system.shutdown(),
+  }
+}
+
+export async function crowd() {
+  return {
+    async startSystem() {
+      const system = await createActorSystem()
+      return {
+        spawn(name) {
+          const actor = { receive: (message) => message.toObject() }
+          return name === undefined ? system.spawn(actor) : system.spawn(actor, name)
+        },
+        ask: (ref, value) => ref.ask(value),
+        close: () => system.shutdown(),
+      }
+    },
+    close() {},
   }
 }

@@ -78,3 +78,21 @@ function contender(Box) {
     close() {},
   }
 }
+
+export async function crowd() {
+  return {
+    startSystem() {
+      const boxes = new Map()
+      return {
+        spawn(name = boxes.size) {
+          const box = new Mailbox((value) => value)
+          boxes.set(name, box)
+          return box
+        },
+        ask: (box, value) => box.ask(value),
+        close: () => boxes.clear(),
+      }
+    },
+    close() {},
+  }
+}

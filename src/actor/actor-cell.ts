@@ -1,66 +1,54 @@
 /**
- * One running actor: its mailbox, its state, its turn. The only place where an actor's methods are called, and the
- * recipient behind every local ref.
+ * One running actor: the recipient behind every local ref, and its life from the first start over restarts to the end.
  */
 import type { Timer } from '../base/clock.ts'
-import type { Deferred } from '../base/deferred.ts'
-import { deferred, rejected, SETTLED } from '../base/deferred.ts'
-import { ActorStoppedError, MailboxFullError, toActorError } from '../base/errors.ts'
+import { deferred, ignoreRejection, rejected, SETTLED } from '../base/deferred.ts'
+import type { PulsingError } from '../base/errors.ts'
+import { ActorStoppedError, ConfigError, DeadlockError, describe, toActorError } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import { actorUri } from '../message/address.ts'
 import type { Message } from '../message/message.ts'
-import type { ActorLike, StopReason } from './actor.ts'
-import type { Receive } from './actor-context.ts'
+import type { Spawnable, StopReason } from './actor.ts'
+import type { Cancellable, ScheduleOptions } from './actor-context.ts'
 import { MessageContext } from './actor-context.ts'
+import { instantiate, isRepeatable } from './actor-instance.ts'
 import type { Delivery, Recipient } from './actor-ref.ts'
 import { DEFAULT_ASK_TIMEOUT_MS, Ref } from './actor-ref.ts'
 import type { ActorRuntime } from './actor-runtime.ts'
+import type { SpawnOptions } from './actor-system.ts'
+import { ActorTurns } from './actor-turns.ts'
 import { LocalAsk } from './ask.ts'
+import { borrowCallback, lendCallback } from './callback.ts'
 import { discardStream } from './discarded-result.ts'
-import type { Runnable } from './dispatcher.ts'
 import type { Envelope } from './envelope.ts'
 import { Tell } from './envelope.ts'
 import type { Mailbox } from './mailbox.ts'
+import { DECISIONS, type Decision, RestartHistory } from './supervision.ts'
+import type { Watcher } from './terminated.ts'
 
-/** How long a stop waits for the message being handled, in milliseconds. */
+/** How long a stop, or a restart, waits for what the actor's own code is doing, in milliseconds. */
 export const STOP_GRACE_MS = 30_000
 
-/** What only few actors have; made when first needed, so that the many stay small. */
-interface Extras {
-  children?: Set<ActorCell>
-  timers?: Set<Timer>
-  stashed?: Envelope[]
-  stopController?: AbortController
-  stopped?: Deferred<void>
-}
-
-export class ActorCell implements Recipient, Runnable {
+export class ActorCell extends ActorTurns implements Recipient, Watcher {
   readonly id: string = newId()
   readonly name: string | undefined
-  readonly runtime: ActorRuntime
   readonly parent: ActorCell | undefined
   readonly ref: Ref
-  /** Set by `become`. */
-  behavior: Receive | undefined = undefined
-  readonly #actor: ActorLike
-  readonly #mailbox: Mailbox
-  #state: 'starting' | 'running' | 'stopping' | 'stopped' = 'starting'
-  #isScheduled = false
-  #current: Envelope | undefined = undefined
-  #extras: Extras | undefined = undefined
+  readonly #source: Spawnable
 
+  /** @throws whatever making the actor throws */
   constructor(
     runtime: ActorRuntime,
-    actor: ActorLike,
+    source: Spawnable,
     name: string | undefined,
+    options: SpawnOptions | undefined,
     mailbox: Mailbox,
     parent: ActorCell | undefined,
   ) {
-    this.runtime = runtime
+    super(runtime, instantiate(source), options, mailbox)
     this.name = name
     this.parent = parent
-    this.#actor = actor
-    this.#mailbox = mailbox
+    this.#source = source
     this.ref = new Ref(this, runtime.proxies)
   }
 
@@ -70,28 +58,28 @@ export class ActorCell implements Recipient, Runnable {
   get isLocal(): boolean {
     return true
   }
-  /** Whether it takes children: a child must not outlive its parent. */
+  /** Whether it takes children: a child must not outlive its parent, nor an instance of it. */
   get takesChildren(): boolean {
-    return !this.#isFinishing && this.#state !== 'stopped'
+    return this.phase === 'starting' || this.phase === 'running' || this.phase === 'draining'
   }
   get isStopped(): boolean {
-    return this.#state === 'stopped'
+    return this.phase === 'stopped'
   }
-  get children(): Set<ActorCell> {
-    return (this.#extra.children ??= new Set())
+  get children(): ReadonlySet<ActorCell> | undefined {
+    return this.held?.children
   }
-  get timers(): Set<Timer> {
-    return (this.#extra.timers ??= new Set())
+  /** What it holds that has to end some day. */
+  get pending(): { readonly timers: number; readonly streams: number } {
+    return { timers: this.held?.timers ?? 0, streams: this.held?.streams?.size ?? 0 }
   }
   /** Aborts when the actor is told to stop. */
   get stopSignal(): AbortSignal {
-    const controller = (this.#extra.stopController ??= new AbortController())
-    if (this.#state === 'stopping' || this.#state === 'stopped') controller.abort()
+    const controller = (this.holdings.stopController ??= new AbortController())
+    if (this.stopReason !== undefined) controller.abort()
     return controller.signal
   }
-  get #extra(): Extras {
-    return (this.#extras ??= {})
-  }
+
+  // What others send.
 
   tell(message: Message, delivery: Delivery | undefined): Promise<void> {
     try {
@@ -103,9 +91,10 @@ export class ActorCell implements Recipient, Runnable {
 
   ask(message: Message, isPlain: boolean, delivery: Delivery | undefined): Promise<unknown> {
     try {
+      if (delivery?.within) this.#refuseCycle(delivery.within)
       const timeoutMs = delivery === undefined ? DEFAULT_ASK_TIMEOUT_MS : this.runtime.timeoutOf(delivery)
-      const ask = new LocalAsk(message.handOver(), delivery?.sender, isPlain, this)
-      ask.wait(this.runtime.deadlines, timeoutMs, delivery)
+      const ask = new LocalAsk(message.handOver(), delivery, isPlain, this)
+      ask.wait(timeoutMs, delivery)
       if (ask.isCancelled) discardStream(ask.message)
       else void this.accept(ask)
       return ask.promise
@@ -114,234 +103,332 @@ export class ActorCell implements Recipient, Runnable {
     }
   }
 
-  /** Takes an envelope into the mailbox; settles when it is in. */
-  accept(envelope: Envelope): Promise<void> {
-    if (this.#state === 'stopping' || this.#state === 'stopped') {
-      this.#refuse(
-        envelope,
-        new ActorStoppedError('expected a running actor, got one that has stopped', { address: this.toString() }),
-      )
-      return SETTLED
-    }
-    const accepted = this.#mailbox.offer(envelope) ? SETTLED : this.#overflow(envelope)
-    if (!this.#isScheduled && this.#current === undefined && this.#state === 'running') this.#schedule()
-    return accepted
+  watch(watcher: Watcher): void {
+    if (this.phase === 'stopped') watcher.terminated(this.ref, this.stopReason!)
+    else (this.holdings.watchers ??= new Set()).add(watcher)
   }
 
-  #overflow(envelope: Envelope): Promise<void> {
-    const { refused, accepted } = this.#mailbox.overflow(envelope)
-    if (refused === undefined) return accepted
-    const error = new MailboxFullError('expected room in the mailbox, got a full one', { address: this.toString() })
-    this.#refuse(refused, error)
-    return refused === envelope && this.#mailbox.failsSenders && !envelope.isAsk ? rejected(error) : accepted
+  unwatch(watcher: Watcher): void {
+    this.held?.watchers?.delete(watcher)
   }
+
+  terminated(ref: Ref, reason: StopReason): void {
+    if (this.stopReason !== undefined) return
+    const signal = this.held?.terminated(ref, reason)
+    if (signal) this.acceptSignal(signal)
+  }
+
+  later(delayMs: number, message: Message, { everyMs, survivesRestart = false }: ScheduleOptions = {}): Cancellable {
+    const check = (what: string, ms: number, isRight: boolean): void => {
+      if (typeof ms !== 'number' || !isRight)
+        throw new ConfigError(`expected ${what} as a number of milliseconds, got ${describe(ms)}`)
+    }
+    check('delayMs', delayMs, delayMs >= 0)
+    if (everyMs !== undefined) check('everyMs', everyMs, everyMs > 0)
+    if (this.stopReason !== undefined) return { cancel: () => undefined }
+    const { holdings } = this
+    let timer: Timer
+    const set = (ms: number): void => {
+      timer = this.runtime.clock.setTimer(() => {
+        holdings.removeTimer(timer)
+        if (everyMs !== undefined) set(everyMs)
+        // Refused by a full mailbox, it is a counted dead letter already.
+        ignoreRejection(this.tell(message, undefined))
+      }, ms)
+      holdings.addTimer(timer, survivesRestart)
+    }
+    set(delayMs)
+    return {
+      cancel: () => {
+        holdings.removeTimer(timer)
+        timer.cancel()
+      },
+    }
+  }
+
+  lend(callback: (...args: unknown[]) => unknown): unknown {
+    return borrowCallback((lendCallback(callback, this.runtime, this) as Ref).recipient)
+  }
+
+  /** @throws DeadlockError when `within` is a message that this actor waits for, over any number of asks */
+  #refuseCycle(within: MessageContext): void {
+    if (this.options?.reentrant) return
+    const chain = [this.label]
+    for (let context: MessageContext | undefined = within; context; context = context.outer) {
+      chain.push(context.cell.label)
+      if (context.cell === this && this.#isHandling(context.envelope))
+        throw new DeadlockError(chain.reverse(), { address: this.toString() })
+    }
+  }
+
+  #isHandling(envelope: Envelope | undefined): boolean {
+    if (envelope === undefined) return this.phase === 'starting' || this.phase === 'closing'
+    return this.current === envelope
+  }
+
+  // Supervision.
+
+  protected handlerFailed(error: PulsingError): void {
+    this.#supervise(error, undefined)
+  }
+
+  protected contextFor(envelope: Envelope): MessageContext {
+    return new MessageContext(this, envelope)
+  }
+
+  /** Acts on a failure as the parent says, else the restart policy, else `fallback`. */
+  #supervise(error: PulsingError, fallback: Decision | undefined): void {
+    const { policy } = this.options?.restart ?? {}
+    const own = policy === 'on-failure' || policy === 'always' ? 'restart' : fallback
+    switch (this.parent?.decideFor(this, error) ?? own) {
+      case 'restart':
+        this.#planRestart(error, 'failed')
+        break
+      case 'stop':
+        void this.stop('failed')
+        break
+      case 'escalate':
+        void this.stop('failed')
+        this.parent!.#childEscalated(error)
+        break
+      default:
+    }
+  }
+
+  #childEscalated(error: PulsingError): void {
+    if (this.phase !== 'running') return
+    this.runtime.reportFailure(this.ref, error, true)
+    this.#supervise(error, 'stop')
+  }
+
+  /** What this actor, as a parent, says about a failed child. */
+  decideFor(child: ActorCell, error: PulsingError): Decision | undefined {
+    if (!this.actor.onChildFailure || !this.takesChildren) return undefined
+    try {
+      const decision = this.actor.onChildFailure(child.ref, error, new MessageContext(this, undefined))
+      if (decision === undefined || DECISIONS.includes(decision)) return decision
+      throw new ConfigError(
+        `expected onChildFailure to return one of ${DECISIONS.join(', ')}, got ${describe(decision)}`,
+      )
+    } catch (thrown) {
+      this.runtime.reportFailure(this.ref, toActorError(thrown, this.toString()), false)
+      return undefined
+    }
+  }
+
+  /** The actor wants to end: its policy may have it begin anew instead. */
+  stopSelf(reason: StopReason): void {
+    const { policy } = this.options?.restart ?? {}
+    const begins =
+      (policy === 'always' && (reason === 'normal' || reason === 'failed')) ||
+      (policy === 'on-failure' && reason === 'failed')
+    if (begins && this.phase === 'running') this.#planRestart(undefined, reason)
+    else void this.stop(reason)
+  }
+
+  #planRestart(error: PulsingError | undefined, reason: StopReason): void {
+    const { holdings } = this
+    const isPossible = isRepeatable(this.#source)
+    if (!isPossible)
+      this.runtime.reportFailure(
+        this.ref,
+        new ConfigError('expected a function or class to restart the actor with, got an instance', {
+          address: this.toString(),
+          cause: error,
+        }),
+        false,
+      )
+    holdings.history ??= new RestartHistory(this.options?.restart ?? { policy: 'on-failure' }, this.runtime.random)
+    const delayMs = isPossible ? holdings.history.next(this.runtime.clock.now()) : undefined
+    if (delayMs === undefined) void this.stop(reason)
+    else {
+      holdings.restart = { error, reason, delayMs }
+      this.#drain()
+    }
+  }
+
+  // Life.
 
   /** Runs `onStart`, then begins to handle messages. Rejects, with the actor gone, when `onStart` throws. */
   start(): Promise<void> | undefined {
-    if (!this.#actor.onStart) {
-      this.#begin()
-      return undefined
-    }
-    return this.#startWithHook()
+    if (this.actor.onStart) return this.#startWithHook()
+    this.#begin()
+    return undefined
   }
 
   async #startWithHook(): Promise<void> {
     try {
-      await this.#actor.onStart!(new MessageContext(this, undefined))
+      await this.actor.onStart!(new MessageContext(this, undefined))
     } catch (error) {
-      this.#state = 'stopping'
-      await this.#finish('failed', false)
+      this.stopReason ??= 'failed'
+      await this.#close(false)
       throw toActorError(error, this.toString())
     }
-    if (this.#state === 'starting') this.#begin()
-    else {
-      await this.#finish(this.#stopReason, true)
-      throw new ActorStoppedError('the actor was stopped while it started', { address: this.toString() })
+    if (this.stopReason === undefined) {
+      this.#begin()
+      return
     }
+    await this.#close(true)
+    throw new ActorStoppedError('the actor was stopped while it started', { address: this.toString() })
   }
 
   #begin(): void {
-    this.#state = 'running'
-    if (this.#mailbox.size > 0) this.#schedule()
+    this.phase = 'running'
+    this.resume()
   }
-
-  run(limit: number): void {
-    this.#isScheduled = false
-    for (let handled = 0; handled < limit && this.#current === undefined && this.#state === 'running'; handled++) {
-      const envelope = this.#mailbox.next()
-      if (envelope === undefined) return
-      if (!envelope.isCancelled) this.#handle(envelope)
-      else discardStream(envelope.message)
-    }
-    this.#resume()
-  }
-
-  #schedule(): void {
-    this.#isScheduled = true
-    this.runtime.dispatcher.schedule(this)
-  }
-
-  #resume(): void {
-    if (this.#current === undefined && !this.#isScheduled && this.#state === 'running' && this.#mailbox.size > 0)
-      this.#schedule()
-  }
-
-  #handle(envelope: Envelope): void {
-    this.#current = envelope
-    envelope.isStashed = false
-    try {
-      const context = new MessageContext(this, envelope)
-      const result = this.behavior
-        ? this.behavior(envelope.message, context)
-        : this.#actor.receive(envelope.message, context)
-      if (isThenable(result)) this.#await(envelope, result)
-      else this.#succeeded(envelope, result)
-    } catch (error) {
-      this.#failed(envelope, error)
-    }
-  }
-
-  #await(envelope: Envelope, result: PromiseLike<unknown>): void {
-    // A thenable of somebody else's may call back twice, or at once: a promise does neither.
-    const promise = result instanceof Promise ? result : Promise.resolve(result)
-    promise.then(
-      (value) => {
-        this.#succeeded(envelope, value)
-        this.#afterWait()
-      },
-      (error: unknown) => {
-        this.#failed(envelope, error)
-        this.#afterWait()
-      },
-    )
-  }
-
-  #succeeded(envelope: Envelope, result: unknown): void {
-    this.#current = undefined
-    if (!envelope.isStashed) envelope.succeed(result)
-  }
-
-  #failed(envelope: Envelope, thrown: unknown): void {
-    this.#current = undefined
-    const error = toActorError(thrown, this.toString())
-    discardStream(envelope.message)
-    envelope.fail(error)
-    this.runtime.reportFailure(this.ref, error, envelope.isAsk)
-  }
-
-  #afterWait(): void {
-    if (this.#state === 'stopping') void this.#finish(this.#stopReason, true)
-    else this.#resume()
-  }
-
-  stash(envelope: Envelope): void {
-    if (envelope.isStashed) return
-    envelope.isStashed = true
-    ;(this.#extra.stashed ??= []).push(envelope)
-  }
-
-  unstashAll(): void {
-    const stashed = this.#extras?.stashed
-    if (!stashed) return
-    // The message being handled may have stashed itself: it is not done yet, and comes back behind the earlier ones.
-    for (const envelope of stashed.splice(0).reverse()) this.#mailbox.putBack(envelope)
-    this.#resume()
-  }
-
-  #stopReason: StopReason = 'killed'
 
   /**
    * Ends the actor: no new messages, the current one finishes (at most {@link STOP_GRACE_MS}), the children stop, then
-   * `onStop` runs. Settles when all that is done.
+   * `onStop` runs. Settles when all that is done. A second stop changes nothing.
    */
   stop(reason: StopReason): Promise<void> {
-    if (this.#state === 'stopped') return SETTLED
-    const stopped = (this.#extra.stopped ??= deferred<void>())
-    if (this.#state === 'stopping') return stopped.promise
-    const wasStarting = this.#state === 'starting'
-    this.#state = 'stopping'
-    this.#stopReason = reason
-    this.#extras?.stopController?.abort()
-    if (this.#current) {
-      const current = this.#current
-      this.#grant(() => this.#graceExpired(current))
-      current.cancel(new ActorStoppedError('the actor is being stopped', { address: this.toString() }))
-      // A sync handler stopping itself is still running: it goes on to `#succeeded`, and no promise will call back.
-      queueMicrotask(() => {
-        if (this.#current === undefined && this.#state === 'stopping') void this.#finish(reason, true)
-      })
-    } else if (!wasStarting || !this.#actor.onStart) void this.#finish(reason, true)
-    else {
-      // `onStart` is running: what it sets up, `onStop` tears down after it.
-      this.#refuseAll(this.#mailbox.drain())
-      this.#grant(() => void this.#finish(reason, false))
+    if (this.phase === 'stopped') return SETTLED
+    const { holdings } = this
+    const stopped = (holdings.stopped ??= deferred<void>())
+    if (this.stopReason !== undefined) return stopped.promise
+    this.stopReason = reason
+    holdings.stopController?.abort()
+    switch (this.phase) {
+      case 'running':
+      case 'draining':
+        this.#drain()
+        break
+      case 'starting':
+        // `onStart` is running: what it sets up, `onStop` tears down after it.
+        this.refuseAll()
+        this.#grant(() => void this.#close(false))
+        break
+      case 'backoff':
+        holdings.grace?.cancel()
+        void this.#close(false)
+        break
+      default:
+      // A restart is closing down: it goes on to the end instead.
     }
     return stopped.promise
   }
 
+  /** Lets the handlers finish that run, then closes. */
+  #drain(): void {
+    this.phase = 'draining'
+    const handling = this.handling()
+    if (handling.length > 0) this.#grant(() => this.#graceExpired())
+    if (this.stopReason !== undefined)
+      for (const envelope of handling)
+        envelope.hurry(new ActorStoppedError('the actor is being stopped', { address: this.toString() }))
+    this.drained()
+  }
+
+  protected drained(): void {
+    if (this.phase === 'draining' && this.handling().length === 0) void this.#close(true)
+  }
+
   /** Waits for what the user's code is doing, but not for ever. */
   #grant(expired: () => void): void {
-    this.#grace?.cancel()
-    this.#grace = this.runtime.clock.setTimer(expired, STOP_GRACE_MS)
-    this.#grace.hold(false)
+    const { holdings } = this
+    holdings.grace?.cancel()
+    holdings.grace = this.runtime.clock.setTimer(expired, STOP_GRACE_MS)
+    holdings.grace.hold(false)
   }
 
-  #graceExpired(current: Envelope): void {
-    if (this.#current !== current) return
-    this.#current = undefined
+  #graceExpired(): void {
     const message = `the actor was stopped and did not finish this message in ${STOP_GRACE_MS} ms`
-    current.fail(new ActorStoppedError(message, { address: this.toString() }))
-    void this.#finish(this.#stopReason, true)
+    for (const envelope of this.handling()) {
+      this.leave(envelope)
+      envelope.fail(new ActorStoppedError(message, { address: this.toString() }))
+    }
+    this.drained()
   }
 
-  #isFinishing = false
-  #grace: Timer | undefined = undefined
-
-  async #finish(reason: StopReason, runsHook: boolean): Promise<void> {
-    if (this.#isFinishing) return
-    this.#isFinishing = true
-    this.#grace?.cancel()
-    const extras = this.#extras
-    for (const timer of extras?.timers ?? []) timer.cancel()
-    this.#refuseAll([...(extras?.stashed ?? []), ...this.#mailbox.drain()])
-    if (extras?.children?.size)
-      await Promise.all([...extras.children].map((child) => child.stop(reason === 'normal' ? 'killed' : reason)))
-    if (runsHook && this.#actor.onStop) await this.#runOnStop(reason)
-    this.#grace?.cancel()
-    this.#state = 'stopped'
-    this.runtime.stopped(this, reason)
-    this.#extras?.stopped?.resolve()
+  /** Tears down this instance, then ends, or starts another. */
+  async #close(runsHook: boolean): Promise<void> {
+    if (this.phase === 'closing' || this.phase === 'stopped') return
+    this.phase = 'closing'
+    const isStop = this.stopReason !== undefined
+    const reason = this.stopReason ?? this.held!.restart!.reason
+    const holdings = this.held
+    if (holdings) {
+      holdings.grace?.cancel()
+      holdings.cancelTimers(isStop)
+      if (holdings.streams?.size)
+        holdings.endStreams(
+          new ActorStoppedError(`the actor ${isStop ? 'stopped' : 'was restarted'} before its stream ended`, {
+            address: this.toString(),
+          }),
+        )
+    }
+    if (isStop) this.refuseAll()
+    if (holdings?.children?.size) {
+      const childReason = reason === 'shutdown' ? 'shutdown' : 'killed'
+      await Promise.all([...holdings.children].map((child) => child.stop(childReason)))
+    }
+    if (runsHook && this.actor.onStop) await this.#runOnStop(reason)
+    if (this.stopReason !== undefined) this.#end(this.stopReason)
+    else this.#backOff()
   }
 
   async #runOnStop(reason: StopReason): Promise<void> {
     const late = deferred<void>()
     this.#grant(() => late.resolve())
     try {
-      await Promise.race([this.#actor.onStop!(new MessageContext(this, undefined), reason), late.promise])
+      await Promise.race([this.actor.onStop!(new MessageContext(this, undefined), reason), late.promise])
     } catch (thrown) {
       this.runtime.reportFailure(this.ref, toActorError(thrown, this.toString()), false)
     }
+    this.holdings.grace?.cancel()
   }
 
-  #refuseAll(envelopes: readonly Envelope[]): void {
-    if (envelopes.length === 0) return
-    const error = new ActorStoppedError('the actor stopped before it handled this message', {
-      address: this.toString(),
-    })
-    for (const envelope of envelopes) this.#refuse(envelope, error)
+  #backOff(): void {
+    this.phase = 'backoff'
+    this.behavior = undefined
+    this.unstashAll()
+    const { holdings } = this
+    const { delayMs } = holdings.restart!
+    if (delayMs === 0) void this.#startAgain()
+    else holdings.grace = this.runtime.clock.setTimer(() => void this.#startAgain(), delayMs)
   }
 
-  #refuse(envelope: Envelope, error: ActorStoppedError | MailboxFullError): void {
-    discardStream(envelope.message)
-    envelope.fail(error)
-    this.runtime.deadLetter(this.toString(), envelope.message.msgType, error.code)
+  async #startAgain(): Promise<void> {
+    this.phase = 'starting'
+    const { holdings } = this
+    try {
+      this.actor = instantiate(this.#source)
+      await this.actor.onStart?.(new MessageContext(this, undefined))
+    } catch (thrown) {
+      const error = toActorError(thrown, this.toString())
+      this.runtime.reportFailure(this.ref, error, false)
+      const delayMs = holdings.history!.next(this.runtime.clock.now())
+      if (delayMs === undefined) this.stopReason ??= 'failed'
+      else holdings.restart = { error, reason: 'failed', delayMs }
+      await this.#close(false)
+      return
+    }
+    if (this.stopReason !== undefined) {
+      await this.#close(true)
+      return
+    }
+    const { error } = holdings.restart!
+    holdings.restart = undefined
+    this.runtime.restarted(this, error, holdings.history!.count)
+    this.#begin()
+  }
+
+  #end(reason: StopReason): void {
+    this.phase = 'stopped'
+    this.refuseAll()
+    const holdings = this.held
+    holdings?.cancelTimers(true)
+    this.runtime.stopped(this, reason)
+    holdings?.end(this, this.ref, reason)
+    holdings?.stopped?.resolve()
+  }
+
+  /** Its name for people. */
+  get label(): string {
+    return this.name ?? this.toString()
   }
 
   toString(): string {
     return actorUri(this.runtime.nodeId, this.id)
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
 }

@@ -1,18 +1,29 @@
 /** What a handler sees of its surroundings: itself, its sender, and what it may do. One object per message. */
-import type { Timer } from '../base/clock.ts'
-import { ignoreRejection } from '../base/deferred.ts'
-import { PulsingUnsupportedError } from '../base/errors.ts'
-import type { Message } from '../message/message.ts'
+import { ConfigError, describe, PulsingUnsupportedError } from '../base/errors.ts'
+import { Message } from '../message/message.ts'
 import type { Spawnable, StopReason } from './actor.ts'
 import type { ActorCell } from './actor-cell.ts'
-import type { ActorRef, AskOptions } from './actor-ref.ts'
+import type { ActorProxy } from './actor-proxy.ts'
+import type { ActorRef, AskOptions, Delivery } from './actor-ref.ts'
+import { Ref } from './actor-ref.ts'
 import type { ActorSystem, SpawnOptions } from './actor-system.ts'
+import type { SpawnableBehavior } from './behavior.ts'
+import { BoundRecipient } from './bound-recipient.ts'
 import type { Envelope } from './envelope.ts'
+import type { TypedRef } from './typed-ref.ts'
 
 /** Something scheduled that can be called off. */
 export interface Cancellable {
   /** Calls it off; does nothing when it has happened, or was called off before. */
   cancel(): void
+}
+
+/** When, beside the first time, a scheduled message comes. */
+export interface ScheduleOptions {
+  /** Comes again every so many milliseconds, above 0. Default: once. */
+  readonly everyMs?: number
+  /** Whether a restart of this actor leaves it scheduled. Default false. */
+  readonly survivesRestart?: boolean
 }
 
 /** A function that handles messages in place of `receive`. */
@@ -33,27 +44,85 @@ export interface ActorContext {
   readonly signal: AbortSignal
   /** When the caller stops waiting, in milliseconds as `performance.now()` counts them; undefined when nobody waits. */
   readonly deadline: number | undefined
+  /** Actors this one has spawned that live, in the order they were spawned. */
+  readonly children: readonly ActorRef[]
   /**
-   * {@link ActorRef.ask} in this actor's name: the receiver sees it as `sender`, and the wait ends no later than this
-   * message's deadline.
+   * {@link ActorRef.ask} as a part of handling this message: the receiver sees this actor as `sender`, the wait ends no
+   * later than this message's deadline, and is given up when this message's caller gives up.
    *
-   * @throws PulsingTimeoutError also when that deadline has passed already
+   * @throws DeadlockError when the ask would wait for itself: `ref`'s actor waits for this message to be handled
+   * @throws PulsingTimeoutError also when this message's deadline has passed already
    */
   ask(ref: ActorRef, msg: Message, options?: AskOptions): Promise<Message>
   ask<R = unknown>(ref: ActorRef, value: unknown, options?: AskOptions): Promise<R>
   /** {@link ActorRef.tell} in this actor's name: the receiver sees it as `sender`. */
   tell(ref: ActorRef, msg: unknown): Promise<void>
   /**
+   * The same ref, or proxy, with which every ask and call is made like {@link ActorContext.ask}. For as long as this
+   * message is handled.
+   *
+   * @example
+   * ```ts
+   * import { asActor, contextOf, createActorSystem } from 'pulsing'
+   *
+   * const Prices = asActor(class { of(item: string) { return item.length } })
+   * const Shop = asActor(class {
+   *   constructor(private prices: import('pulsing').ActorProxy<InstanceType<typeof Prices>>) {}
+   *   order(item: string) { return contextOf(this).bind(this.prices).of(item) }
+   * })
+   * const system = await createActorSystem()
+   * const shop = await Shop.local(system, await Prices.local(system))
+   * await shop.order('tea') // 3: had this call timed out, so would the one it made
+   * await system.shutdown()
+   * ```
+   */
+  bind(ref: ActorRef): ActorRef
+  bind<C>(proxy: ActorProxy<C>): ActorProxy<C>
+  /**
+   * Tells this actor, once, when `ref`'s actor has ended: with a Message of type `Terminated` whose value is
+   * `{ ref, reason }`, behind the last message that actor sent here, also when it has ended before, and also when this
+   * mailbox is full. Watching it again before that changes nothing.
+   *
+   * @throws ConfigError for this actor itself
+   * @throws PulsingUnsupportedError for an actor on another node
+   *
+   * @example
+   * ```ts
+   * import { createActorSystem, type Terminated } from 'pulsing'
+   *
+   * const system = await createActorSystem()
+   * const worker = await system.spawn({ receive: () => undefined })
+   * const ended = new Promise<string>((resolve) => {
+   *   void system.spawn({
+   *     onStart: (ctx) => ctx.watch(worker),
+   *     receive: (msg) => { if (msg.msgType === 'Terminated') resolve(msg.toObject<Terminated>().reason) },
+   *   })
+   * })
+   * await system.stop(worker)
+   * await ended // 'killed'
+   * await system.shutdown()
+   * ```
+   */
+  watch(ref: ActorRef): void
+  /** Ends a watch: no `Terminated` of that actor comes any more. */
+  unwatch(ref: ActorRef): void
+  /**
    * Spawns a child, as `ActorSystem.spawn` does: it is stopped before its parent ends.
    *
    * @throws ActorStoppedError also when this actor has stopped
    */
+  spawn<M, R>(actor: SpawnableBehavior<M, R>, name: string, options?: SpawnOptions): Promise<TypedRef<M, R>>
+  spawn<M, R>(actor: SpawnableBehavior<M, R>, options?: SpawnOptions): Promise<TypedRef<M, R>>
   spawn(actor: Spawnable, name: string, options?: SpawnOptions): Promise<ActorRef>
   spawn(actor: Spawnable, options?: SpawnOptions): Promise<ActorRef>
   /** Stops this actor after the current message; `reason` is what `onStop` is told. Default `normal`. */
   stop(reason?: StopReason): void
-  /** Tells this actor `msg` once, after `delayMs` milliseconds; dropped when the actor stops first. */
-  schedule(delayMs: number, msg: unknown): Cancellable
+  /**
+   * Tells this actor `msg` once, after `delayMs` milliseconds; dropped when the actor stops first.
+   *
+   * @throws ConfigError when `delayMs` is negative, `everyMs` not above 0, or one of them no number
+   */
+  schedule(delayMs: number, msg: unknown, options?: ScheduleOptions): Cancellable
   /** Handles later messages with `receive` instead; {@link unbecome} goes back. */
   become(receive: Receive): void
   /** Handles later messages with the actor's own `receive` again, however often {@link become} was called. */
@@ -70,87 +139,105 @@ export interface ActorContext {
 
 /** @internal */
 export class MessageContext implements ActorContext {
-  readonly #cell: ActorCell
-  readonly #envelope: Envelope | undefined
+  readonly cell: ActorCell
+  readonly envelope: Envelope | undefined
 
   /** @param envelope the message being handled; none in `onStart` and `onStop` */
   constructor(cell: ActorCell, envelope: Envelope | undefined) {
-    this.#cell = cell
-    this.#envelope = envelope
+    this.cell = cell
+    this.envelope = envelope
   }
 
   get self(): ActorRef {
-    return this.#cell.ref
+    return this.cell.ref
   }
   get system(): ActorSystem {
-    return this.#cell.runtime.system
+    return this.cell.runtime.system
   }
   get sender(): ActorRef | undefined {
-    return this.#envelope?.sender
+    return this.envelope?.sender
   }
   get signal(): AbortSignal {
-    return this.#envelope?.signal ?? this.#cell.stopSignal
+    return this.envelope?.signal ?? this.cell.stopSignal
   }
   get deadline(): number | undefined {
-    return this.#envelope?.deadline
+    return this.envelope?.deadline
+  }
+  /** The context in which this message was sent, if it was an ask of an actor of this node. */
+  get outer(): MessageContext | undefined {
+    return this.envelope?.within
+  }
+  get children(): readonly ActorRef[] {
+    return Array.from(this.cell.children ?? [], ({ ref }) => ref)
   }
 
   ask(ref: ActorRef, msg: Message, options?: AskOptions): Promise<Message>
   ask<R>(ref: ActorRef, value: unknown, options?: AskOptions): Promise<R>
   ask(ref: ActorRef, value: unknown, options?: AskOptions): Promise<unknown> {
-    return ref.ask(value, { ...options, sender: this.self, deadline: this.deadline } as AskOptions)
+    return ref.ask(value, { ...options, sender: this.self, within: this } as Delivery)
   }
 
   tell(ref: ActorRef, msg: unknown): Promise<void> {
     return ref.tell(msg, { sender: this.self } as AskOptions)
   }
 
+  bind(ref: ActorRef): ActorRef
+  bind<C>(proxy: ActorProxy<C>): ActorProxy<C>
+  bind<C>(target: ActorRef | ActorProxy<C>): ActorRef | ActorProxy<C> {
+    if (target instanceof Ref) return target.behind(new BoundRecipient(target.recipient, this))
+    return this.cell.runtime.proxies.rebound(target as ActorProxy<C>, (ref) => this.bind(ref))
+  }
+
+  watch(ref: ActorRef): void {
+    const { recipient } = asRef(ref)
+    if (recipient.id === this.cell.id) throw new ConfigError('expected another actor to watch, got the actor itself')
+    this.cell.holdings.watch(recipient, this.cell)
+  }
+
+  unwatch(ref: ActorRef): void {
+    this.cell.holdings.unwatch(ref.id, this.cell)
+  }
+
+  spawn<M, R>(actor: SpawnableBehavior<M, R>, name: string, options?: SpawnOptions): Promise<TypedRef<M, R>>
+  spawn<M, R>(actor: SpawnableBehavior<M, R>, options?: SpawnOptions): Promise<TypedRef<M, R>>
   spawn(actor: Spawnable, name: string, options?: SpawnOptions): Promise<ActorRef>
   spawn(actor: Spawnable, options?: SpawnOptions): Promise<ActorRef>
   spawn(actor: Spawnable, nameOrOptions?: string | SpawnOptions, options?: SpawnOptions): Promise<ActorRef> {
     return typeof nameOrOptions === 'string'
-      ? this.#cell.runtime.spawn(actor, nameOrOptions, options, this.#cell)
-      : this.#cell.runtime.spawn(actor, undefined, nameOrOptions, this.#cell)
+      ? this.cell.runtime.spawn(actor, nameOrOptions, options, this.cell)
+      : this.cell.runtime.spawn(actor, undefined, nameOrOptions, this.cell)
   }
 
   stop(reason: StopReason = 'normal'): void {
-    void this.#cell.stop(reason)
+    this.cell.stopSelf(reason)
   }
 
-  schedule(delayMs: number, msg: unknown): Cancellable {
-    const cell = this.#cell
-    const { timers } = cell
-    const timer: Timer = cell.runtime.clock.setTimer(() => {
-      timers.delete(timer)
-      // Refused by a full mailbox, it is a counted dead letter already.
-      ignoreRejection(cell.ref.tell(msg))
-    }, delayMs)
-    timers.add(timer)
-    return {
-      cancel: () => {
-        timers.delete(timer)
-        timer.cancel()
-      },
-    }
+  schedule(delayMs: number, msg: unknown, options?: ScheduleOptions): Cancellable {
+    return this.cell.later(delayMs, msg instanceof Message ? msg : Message.fromObject('', msg), options)
   }
 
   become(receive: Receive): void {
-    this.#cell.behavior = receive
+    this.cell.behavior = receive
   }
 
   unbecome(): void {
-    this.#cell.behavior = undefined
+    this.cell.behavior = undefined
   }
 
   stash(): void {
-    if (!this.#envelope)
+    if (!this.envelope)
       throw new PulsingUnsupportedError(
         'stash() expects a message being handled, got none: onStart and onStop have none',
       )
-    this.#cell.stash(this.#envelope)
+    this.cell.stash(this.envelope)
   }
 
   unstashAll(): void {
-    this.#cell.unstashAll()
+    this.cell.unstashAll()
   }
+}
+
+function asRef(ref: unknown): Ref {
+  if (ref instanceof Ref) return ref
+  throw new PulsingUnsupportedError(`expected an ActorRef of this package, got ${describe(ref)}`)
 }

@@ -7,8 +7,10 @@ import { PulsingUnsupportedError } from '../base/errors.ts'
 import { actorUri } from '../message/address.ts'
 import { Message } from '../message/message.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
+import type { Cancellable, MessageContext } from './actor-context.ts'
 import type { ActorProxy, ProxiedClass, UntypedProxy } from './actor-proxy.ts'
 import { MessageSource } from './message-source.ts'
+import type { Watcher } from './terminated.ts'
 
 /** How an ask is sent, and how long it waits. */
 export interface AskOptions {
@@ -118,6 +120,8 @@ export interface ActorRef {
 export interface ProxyFactory {
   typed<C extends object>(ref: ActorRef, Class: ProxiedClass<C>): ActorProxy<C>
   untyped(ref: ActorRef): UntypedProxy
+  /** The same proxy for what `rebind` makes of its ref. @throws PulsingUnsupportedError for anything but a proxy */
+  rebound<P extends object>(proxy: P, rebind: (ref: ActorRef) => ActorRef): P
 }
 
 /** Filled in by whoever waits for the reply: gives the ask up. */
@@ -130,8 +134,8 @@ export interface Delivery extends AskOptions {
   readonly sender?: ActorRef | undefined
   /** A cheaper `signal`, for callers that seldom give up. */
   readonly cancellation?: Cancellation
-  /** Asks this ask is made for; see `ActorContext.ask`. Their deadline bounds this one's. */
-  readonly deadline?: number | undefined
+  /** The message whose handler sends this one: its deadline bounds this one's, its end is this one's. */
+  readonly within?: MessageContext
 }
 
 /** What stands behind a ref. */
@@ -143,6 +147,13 @@ export interface Recipient {
   tell(message: Message, delivery: Delivery | undefined): Promise<void>
   /** @param isPlain whether the caller sent a plain value, and expects one */
   ask(message: Message, isPlain: boolean, delivery: Delivery | undefined): Promise<unknown>
+  /** Tells `message` after `delayMs` milliseconds. */
+  later(delayMs: number, message: Message): Cancellable
+  /** Tells `watcher`, once, when the actor has ended. @throws PulsingUnsupportedError where that cannot be known */
+  watch(watcher: Watcher): void
+  unwatch(watcher: Watcher): void
+  /** What an argument of a call becomes that is a function: a callback, or itself where a link makes one of it. */
+  lend(callback: (...args: unknown[]) => unknown): unknown
 }
 
 /** CBOR tag of a ref: `[nodeId, actorId, name]`. Private use, first come first served range. */
@@ -164,6 +175,10 @@ export class Ref implements ActorRef {
   /** @internal */
   get recipient(): Recipient {
     return this.#recipient
+  }
+  /** @internal this ref with another recipient behind it */
+  behind(recipient: Recipient): Ref {
+    return new Ref(recipient, this.#proxies)
   }
   get id(): string {
     return this.recipient.id

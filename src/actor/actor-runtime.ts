@@ -14,14 +14,16 @@ import {
 import { isId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import { nameProblem } from '../message/address.ts'
-import type { ActorLike, ActorSource, Spawnable, StopReason } from './actor.ts'
-import { toActor } from './actor.ts'
+import type { ActorLike, Spawnable, StopReason } from './actor.ts'
 import { ActorCell } from './actor-cell.ts'
+import { isActorLike, isActorSource, isRepeatable } from './actor-instance.ts'
 import type { ActorRef, Delivery, ProxyFactory } from './actor-ref.ts'
 import { DEFAULT_ASK_TIMEOUT_MS } from './actor-ref.ts'
-import type { ActorSystem, SpawnOptions } from './actor-system.ts'
+import type { ActorSystem, Census, SpawnOptions } from './actor-system.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { LogLimiter } from './log-limiter.ts'
 import { MAX_MAILBOX_CAPACITY, Mailbox, MIN_MAILBOX_CAPACITY, OVERFLOWS } from './mailbox.ts'
+import { restartProblems } from './supervision.ts'
 import type { Logger, SystemEvents } from './system-events.ts'
 
 export interface RuntimeOptions {
@@ -52,6 +54,8 @@ export class ActorRuntime {
   system!: ActorSystem
   nameListener: NameListener | undefined
   readonly #mailboxCapacity: number
+  readonly #log: LogLimiter
+  readonly #internal = new Set<ActorCell>()
   readonly #cells = new Map<string, ActorCell>()
   readonly #names = new Map<string, ActorCell | undefined>()
   readonly #publicCells = new Set<ActorCell>()
@@ -63,6 +67,7 @@ export class ActorRuntime {
     this.clock = clock
     this.random = random
     this.logger = shielded(logger)
+    this.#log = new LogLimiter(this.logger, clock)
     this.proxies = proxies
     this.#mailboxCapacity = mailboxCapacity
     this.deadlines = new Deadlines(clock, DEFAULT_ASK_TIMEOUT_MS)
@@ -88,11 +93,21 @@ export class ActorRuntime {
     return this.#start(actor, name, options, parent)
   }
 
-  /** Spawns an actor of the framework itself: its name is a reserved one, and serves as its id too. */
-  async spawnSystem(actor: ActorLike, name: string): Promise<ActorRef> {
-    const ref = await this.#start(actor, undefined, undefined, undefined)
-    this.#cells.set(name, this.byId(ref.id)!)
-    return ref
+  /** Starts an actor of the framework itself whose name, a reserved one, serves as its id too. */
+  spawnSystem(actor: ActorLike, name: string): ActorRef {
+    const cell = this.startInternal(actor, undefined)
+    this.#cells.set(name, cell)
+    return cell.ref
+  }
+
+  /** Starts an actor of the framework itself, without `onStart`: no event tells of it. */
+  startInternal(actor: ActorLike, options: SpawnOptions | undefined): ActorCell {
+    const mailbox = new Mailbox(this.#mailboxCapacity, 'wait')
+    const cell = new ActorCell(this, actor, undefined, options, mailbox, undefined)
+    this.#cells.set(cell.id, cell)
+    this.#internal.add(cell)
+    void cell.start()
+    return cell
   }
 
   async #start(
@@ -116,13 +131,13 @@ export class ActorRuntime {
     let cell: ActorCell
     try {
       const { capacity = this.#mailboxCapacity, overflow = 'wait' } = options?.mailbox ?? {}
-      cell = new ActorCell(this, instantiate(actor), name, new Mailbox(capacity, overflow), parent)
+      cell = new ActorCell(this, actor, name, options, new Mailbox(capacity, overflow), parent)
     } catch (error) {
       if (name !== undefined) this.#names.delete(name)
       throw toActorError(error)
     }
     this.#cells.set(cell.id, cell)
-    parent?.children.add(cell)
+    if (parent) (parent.holdings.children ??= new Set()).add(cell)
     if (name !== undefined) this.#names.set(name, cell)
     const starting = cell.start()
     if (starting) await starting
@@ -153,28 +168,60 @@ export class ActorRuntime {
   /** @internal called by a cell that ended */
   stopped(cell: ActorCell, reason: StopReason): void {
     this.#cells.delete(cell.id)
-    cell.parent?.children.delete(cell)
+    if (this.#internal.delete(cell)) return
+    cell.parent?.holdings.children?.delete(cell)
     if (cell.name !== undefined && this.#names.get(cell.name) === cell) this.#names.delete(cell.name)
     if (this.#publicCells.delete(cell)) this.nameListener?.withdrawn(cell.name!, cell)
     if (this.events.has('actorStopped')) this.events.emit('actorStopped', { ref: cell.ref, reason })
+  }
+
+  /** @internal called by a cell that was restarted */
+  restarted({ ref }: ActorCell, error: PulsingError | undefined, restarts: number): void {
+    this.events.emit('actorRestarted', { ref, error, restarts })
+    this.#log.write('info', 'restarts', `an actor was restarted: ${String(ref)}`, error)
+  }
+
+  /** @internal an ask to `recipient` was not answered in time */
+  askTimedOut(recipient: { toString(): string }, timeoutMs: number): void {
+    if (this.events.has('askTimedOut')) this.events.emit('askTimedOut', { recipient: String(recipient), timeoutMs })
   }
 
   /** Counts and reports a message nobody will handle. */
   deadLetter(recipient: string, msgType: string, reason: string): void {
     this.#deadLetters++
     this.events.emit('deadLetter', { recipient, msgType, reason, total: this.#deadLetters })
+    this.#log.write(
+      'info',
+      'dead letters',
+      `a message of type ${describe(msgType)} reached nobody: ${reason}`,
+      recipient,
+    )
   }
 
   /** Reports a handler's error; when no caller was told, the log is. */
   reportFailure(ref: ActorRef, error: PulsingError, isTold: boolean): void {
     this.events.emit('actorFailed', { ref, error })
-    if (!isTold) this.logger.warn(`an actor failed with nobody to tell: ${String(error)}`, error.cause ?? error)
+    if (isTold) return
+    const message = `an actor failed with nobody to tell: ${String(error)}`
+    this.#log.write('warn', 'actors that failed', message, error.cause ?? error)
   }
 
   /** Tells an operator, by event and by log. */
   warn(code: string, message: string, error?: PulsingError): void {
     this.events.emit('warning', { code, message, ...(error ? { error } : {}) })
-    this.logger.warn(message)
+    this.#log.write('warn', code, message)
+  }
+
+  /** What of this node lives, and has to end some day. */
+  census(): Census {
+    let timers = 0
+    let streams = 0
+    for (const cell of this.#cells.values()) {
+      timers += cell.pending.timers
+      streams += cell.pending.streams
+    }
+    const actors = [...this.#cells.values()].filter((cell) => !this.#internal.has(cell)).length
+    return { actors, asks: this.deadlines.size, timers, streams, listeners: this.events.size }
   }
 
   /** Public actors by name, those spawned so far. */
@@ -183,12 +230,13 @@ export class ActorRuntime {
   }
 
   /** Milliseconds an ask may wait: what it says, but not past the deadline it is made under. */
-  timeoutOf({ timeout = DEFAULT_ASK_TIMEOUT_MS, deadline }: Delivery): number {
+  timeoutOf({ timeout = DEFAULT_ASK_TIMEOUT_MS, within }: Delivery): number {
     if (typeof timeout !== 'number' || !(timeout > 0)) {
       throw new ConfigError(
         `expected timeout as a positive number of milliseconds or Infinity, got ${describe(timeout)}`,
       )
     }
+    const deadline = within?.deadline
     if (deadline === undefined) return timeout
     const left = deadline - this.clock.now()
     if (left <= 0) throw new PulsingTimeoutError('the ask this one was made for', 0)
@@ -216,30 +264,13 @@ export class ActorRuntime {
     }
     if (overflow !== undefined && !OVERFLOWS.includes(overflow))
       problems.push(`expected mailbox.overflow as one of ${OVERFLOWS.join(', ')}, got ${describe(overflow)}`)
+    if (options?.restart !== undefined) {
+      problems.push(...restartProblems(options.restart, describe))
+      if (options.restart?.policy !== 'never' && !isRepeatable(actor))
+        problems.push('expected a function or class for an actor that is restarted, got an instance')
+    }
     if (problems.length > 0) throw new ConfigError(problems)
   }
-}
-
-function isActorLike(value: unknown): value is ActorLike {
-  return typeof value === 'object' && value !== null && typeof (value as ActorLike).receive === 'function'
-}
-
-function isActorSource(value: unknown): value is ActorSource {
-  return typeof value === 'object' && value !== null && typeof (value as ActorSource)[toActor] === 'function'
-}
-
-function instantiate(actor: Spawnable): ActorLike {
-  const instance: unknown = typeof actor === 'function' ? make(actor) : actor
-  if (isActorSource(instance)) return instance[toActor]()
-  if (isActorLike(instance)) return instance
-  throw new ConfigError(`expected an actor with a receive method, got ${describe(instance)}`)
-}
-
-function make(actor: (() => unknown) | (new () => unknown)): unknown {
-  const prototype: unknown = actor.prototype
-  const isClass =
-    isActorLike(prototype) || isActorSource(prototype) || /^class\b/.test(Function.prototype.toString.call(actor))
-  return isClass ? new (actor as new () => unknown)() : (actor as () => unknown)()
 }
 
 /** A logger of the application's that throws must not stop actors. */

@@ -5,9 +5,11 @@
 import { asyncDispose } from '../base/disposal.ts'
 import type { ActorSource, Spawnable } from './actor.ts'
 import type { ActorRef } from './actor-ref.ts'
+import type { SpawnableBehavior } from './behavior.ts'
 import type { MailboxOptions } from './mailbox.ts'
 import type { RestartPolicy } from './supervision.ts'
 import type { SystemEvents } from './system-events.ts'
+import type { TypedRef } from './typed-ref.ts'
 
 /** How an actor is started. */
 export interface SpawnOptions {
@@ -91,6 +93,20 @@ export interface CreateOptions extends SpawnOptions {
   readonly node?: string
 }
 
+/** @internal what of a node lives, and has to end some day */
+export interface Census {
+  /** Actors, those of the framework not counted. */
+  readonly actors: number
+  /** Asks, with a timeout, that wait for their reply. */
+  readonly asks: number
+  /** Messages that were scheduled. */
+  readonly timers: number
+  /** Generators that actors have returned, and streams from and to other nodes. */
+  readonly streams: number
+  /** Listeners of events. */
+  readonly listeners: number
+}
+
 /** @internal an actor to be created somewhere: how others know its class, and how to make one here */
 export interface Creation {
   readonly type: string
@@ -125,6 +141,8 @@ export abstract class ActorSystem implements AsyncDisposable {
    * await system.shutdown()
    * ```
    */
+  abstract spawn<M, R>(actor: SpawnableBehavior<M, R>, name: string, options?: SpawnOptions): Promise<TypedRef<M, R>>
+  abstract spawn<M, R>(actor: SpawnableBehavior<M, R>, options?: SpawnOptions): Promise<TypedRef<M, R>>
   abstract spawn(actor: Spawnable, name: string, options?: SpawnOptions): Promise<ActorRef>
   abstract spawn(actor: Spawnable, options?: SpawnOptions): Promise<ActorRef>
   /**
@@ -184,6 +202,8 @@ export abstract class ActorSystem implements AsyncDisposable {
    * end.
    */
   abstract shutdown(): Promise<void>
+  /** @internal */
+  abstract census(): Census
   /** @internal creates an actor of a registered class on another member, or here when there is none */
   abstract createRemote(creation: Creation, options: CreateOptions): Promise<ActorRef>
 

@@ -1,21 +1,24 @@
 /** An ask inside this process: the envelope and the caller's promise in one. */
-import type { DeadlineQueue, Deadlines, Turn, Waiting } from '../base/deadlines.ts'
+import type { DeadlineQueue, Turn, Waiting } from '../base/deadlines.ts'
 import { PulsingTimeoutError, toActorError } from '../base/errors.ts'
 import { Message } from '../message/message.ts'
-import { isStreamLike, toSource } from '../stream/iterable-source.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
-import type { ActorRef, Delivery } from './actor-ref.ts'
+import type { ActorCell } from './actor-cell.ts'
+import type { MessageContext } from './actor-context.ts'
+import type { Delivery } from './actor-ref.ts'
 import { discardResult } from './discarded-result.ts'
+import type { Nested } from './envelope.ts'
 import { Envelope } from './envelope.ts'
 
-export class LocalAsk extends Envelope implements Waiting {
+export class LocalAsk extends Envelope implements Waiting, Nested {
   previousWaiting: Waiting | undefined = undefined
   nextWaiting: Waiting | undefined = undefined
   waitingSince: Turn | undefined = undefined
   queue: DeadlineQueue | undefined = undefined
 
   readonly promise: Promise<unknown>
-  readonly #address: string | { toString(): string }
+  readonly #cell: ActorCell
+  readonly #within: MessageContext | undefined
   readonly #isPlain: boolean
   #resolve!: (reply: unknown) => void
   #reject!: (error: unknown) => void
@@ -24,10 +27,11 @@ export class LocalAsk extends Envelope implements Waiting {
   #onAbort: (() => void) | undefined = undefined
   #isSettled = false
 
-  constructor(message: Message, sender: ActorRef | undefined, isPlain: boolean, address: { toString(): string }) {
-    super(message, sender)
+  constructor(message: Message, delivery: Delivery | undefined, isPlain: boolean, cell: ActorCell) {
+    super(message, delivery?.sender)
     this.#isPlain = isPlain
-    this.#address = address
+    this.#cell = cell
+    this.#within = delivery?.within
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -42,24 +46,30 @@ export class LocalAsk extends Envelope implements Waiting {
     return this.waitingSince && this.waitingSince.startedAt + this.#timeoutMs
   }
 
-  /** Starts waiting: not longer than `timeoutMs`, and not past the delivery's signal. */
-  wait(deadlines: Deadlines, timeoutMs: number, delivery: Delivery | undefined): void {
-    const signal = delivery?.signal
-    if (delivery?.cancellation) delivery.cancellation.cancel = (reason) => this.#giveUp(reason)
+  override get within(): MessageContext | undefined {
+    return this.#within
+  }
+
+  /** Starts waiting: not longer than `timeoutMs`, and not past the delivery's signal, or the message it is made for. */
+  wait(timeoutMs: number, delivery: Delivery | undefined): void {
     this.#timeoutMs = timeoutMs
-    deadlines.add(this, timeoutMs)
-    if (!signal) return
+    this.#cell.runtime.deadlines.add(this, timeoutMs)
+    if (!delivery) return
+    const { signal, cancellation } = delivery
+    if (cancellation) cancellation.cancel = (reason) => this.giveUp(reason)
+    this.#within?.envelope?.nest(this)
+    if (!signal || this.#isSettled) return
     this.#signal = signal
-    if (signal.aborted) this.#giveUp(signal.reason)
-    else signal.addEventListener('abort', (this.#onAbort = () => this.#giveUp(signal.reason)))
+    if (signal.aborted) this.giveUp(signal.reason)
+    else signal.addEventListener('abort', (this.#onAbort = () => this.giveUp(signal.reason)))
   }
 
   succeed(result: unknown): void {
     let reply: unknown
     try {
-      reply = toReply(result, this.#isPlain, this)
+      reply = toReply(result, this.#isPlain)
     } catch (error) {
-      this.fail(toActorError(error, String(this.#address)))
+      this.fail(toActorError(error, String(this.#cell)))
       return
     }
     if (this.#settle()) this.#resolve(reply)
@@ -71,12 +81,13 @@ export class LocalAsk extends Envelope implements Waiting {
   }
 
   expired(): void {
-    const error = new PulsingTimeoutError('ask', this.#timeoutMs, { address: String(this.#address) })
+    const error = new PulsingTimeoutError('ask', this.#timeoutMs, { address: String(this.#cell) })
     this.fail(error)
     this.cancel(error)
+    this.#cell.runtime.askTimedOut(this.#cell, this.#timeoutMs)
   }
 
-  #giveUp(reason: unknown): void {
+  giveUp(reason: unknown): void {
     this.fail(reason)
     this.cancel(reason)
   }
@@ -85,26 +96,22 @@ export class LocalAsk extends Envelope implements Waiting {
     if (this.#isSettled) return false
     this.#isSettled = true
     this.queue?.remove(this)
+    this.#within?.envelope?.unnest(this)
     if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort)
     return true
   }
 }
 
 /**
- * What a caller gets for a handler's result: a plain caller the value itself, or a reader where it is a stream; a caller
- * that sent a Message always a Message.
- *
- * @param envelope cancelled when the stream of a streamed reply ends or is cancelled
+ * What a caller gets for a handler's result: a plain caller the value itself; a caller that sent a Message always a
+ * Message.
  */
-function toReply(result: unknown, isPlain: boolean, envelope: Envelope): unknown {
+function toReply(result: unknown, isPlain: boolean): unknown {
   if (typeof result !== 'object' || result === null) {
     if (isPlain) return result
     return result === undefined ? Message.empty() : Message.fromObject('', result)
   }
   if (result instanceof Message) return result.handOver()
-  if (isStreamLike(result)) {
-    const source = toSource(result, () => envelope.cancel(undefined))
-    return isPlain ? new StreamReader(source) : Message.stream('', source)
-  }
-  return isPlain ? result : Message.fromObject('', result)
+  if (isPlain) return result instanceof StreamReader ? new StreamReader(result.detach()) : result
+  return result instanceof StreamReader ? Message.stream('', result.detach()) : Message.fromObject('', result)
 }

@@ -12,7 +12,17 @@ export interface SystemEvents {
   readonly actorStarted: { readonly ref: ActorRef }
   /** An actor of this node has ended: its `onStop` is over. */
   readonly actorStopped: { readonly ref: ActorRef; readonly reason: StopReason }
-  /** A handler threw. The actor lives on; an ask's caller was told. */
+  /** An actor of this node runs again, as a new instance; `restarts` counts those of its window, this one included. */
+  readonly actorRestarted: {
+    readonly ref: ActorRef
+    /** What it failed with; undefined where it had stopped itself. */
+    readonly error: PulsingError | undefined
+    readonly restarts: number
+  }
+  /**
+   * A handler, or a hook, threw; an ask's caller was told. The actor lives on, unless its restart policy or its parent
+   * decides otherwise: what they do is an event of its own.
+   */
   readonly actorFailed: { readonly ref: ActorRef; readonly error: PulsingError }
   /**
    * A message that reached nobody on this node; `reason` is the code of an error. `total` counts them since the system
@@ -24,6 +34,8 @@ export interface SystemEvents {
     readonly reason: string
     readonly total: number
   }
+  /** An ask made on this node had no answer in time. */
+  readonly askTimedOut: { readonly recipient: string; readonly timeoutMs: number }
   /** A node can be reached now. */
   readonly memberJoined: { readonly member: Member }
   /** A node told something new about itself. */
@@ -38,7 +50,10 @@ export interface SystemEvents {
   readonly warning: { readonly code: string; readonly message: string; readonly error?: PulsingError }
 }
 
-/** Where log lines go. `console` is one. What it throws is ignored. */
+/**
+ * Where log lines go. `console` is one. What it throws is ignored. Of lines about the same thing at most
+ * {@link LINES_PER_WINDOW} are written in {@link LOG_WINDOW_MS} milliseconds, and then how many were left out.
+ */
 export interface Logger {
   /** Details for whoever looks for a fault. */
   debug(message: string, ...details: unknown[]): void

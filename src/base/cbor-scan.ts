@@ -7,7 +7,7 @@
 /** Dates, big numbers, errors and regular expressions, typed arrays, Sets, Maps, and the references of `remote/`. */
 const TAGS: ReadonlySet<number> = /* @__PURE__ */ new Set([
   1, 2, 3, 27, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 84, 85, 86, 258, 259, 0x5075,
-  0x5076, 0x5077,
+  0x5076, 0x5077, 0x5078,
 ])
 /** The first of the tags that stand for something outside the value. */
 const FIRST_REFERENCE_TAG = 0x5075

@@ -21,6 +21,13 @@ export class Emitter<Events extends object> {
     return (this.#listeners.get(name)?.size ?? 0) > 0
   }
 
+  /** How many listeners there are. */
+  get size(): number {
+    let size = 0
+    for (const listeners of this.#listeners.values()) size += listeners.size
+    return size
+  }
+
   emit<K extends keyof Events>(name: K, event: Events[K]): void {
     const listeners = this.#listeners.get(name)
     if (!listeners) return

@@ -2,9 +2,10 @@
 
 export type { ActorLike, Spawnable, StopReason } from '../actor/actor.ts'
 export { Actor } from '../actor/actor.ts'
-export type { ActorContext, Cancellable, Receive } from '../actor/actor-context.ts'
+export type { ActorContext, Cancellable, Receive, ScheduleOptions } from '../actor/actor-context.ts'
 export type {
   ActorProxy,
+  Callback,
   MethodName,
   ProxiedClass,
   ProxyMethod,
@@ -24,6 +25,9 @@ export type {
   SpawnOptions,
 } from '../actor/actor-system.ts'
 export { ActorSystem, DEFAULT_RESOLVE_TIMEOUT_MS } from '../actor/actor-system.ts'
+export type { BehaviorHooks, Handle, SpawnableBehavior } from '../actor/behavior.ts'
+export { Behavior, behavior } from '../actor/behavior.ts'
+export { LINES_PER_WINDOW, LOG_WINDOW_MS } from '../actor/log-limiter.ts'
 export type { MailboxOptions, Overflow } from '../actor/mailbox.ts'
 export { DEFAULT_MAILBOX_CAPACITY, MAX_MAILBOX_CAPACITY, MIN_MAILBOX_CAPACITY } from '../actor/mailbox.ts'
 export type { Decision, RestartPolicy } from '../actor/supervision.ts'
@@ -34,6 +38,8 @@ export {
   RESTART_JITTER,
 } from '../actor/supervision.ts'
 export type { Logger, SystemEvents } from '../actor/system-events.ts'
+export type { Terminated } from '../actor/terminated.ts'
+export type { TypedRef } from '../actor/typed-ref.ts'
 export type { Clock, Timer } from '../base/clock.ts'
 export {
   ActorAlreadyExistsError,

@@ -10,6 +10,7 @@ import {
   PulsingUnsupportedError,
   StreamClosedError,
 } from '../base/errors.ts'
+import { heldBy, released } from '../stream/abandoned.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
 import type { StreamSource } from '../stream/stream-source.ts'
 import { decodePayload, encodePayload } from './payload.ts'
@@ -98,6 +99,7 @@ export class Message {
   static stream(msgType: string, source: StreamSource | Promise<StreamSource>): Message {
     const message = new Message(msgType, FORMAT.raw)
     message.#source = source
+    heldBy(message, source)
     return message
   }
 
@@ -175,7 +177,10 @@ export class Message {
       throw new StreamClosedError(
         `expected a stream message that was not sent, got type ${describe(this.msgType)} after it was`,
       )
-    this.#reader ??= new StreamReader(this.#source)
+    if (!this.#reader) {
+      released(this)
+      this.#reader = new StreamReader(this.#source)
+    }
     return this.#reader as StreamReader<T>
   }
 
@@ -188,6 +193,7 @@ export class Message {
       )
     const source = this.#reader ? this.#reader.detach() : this.#source
     this.#isSpent = true
+    released(this)
     return Message.stream(this.msgType, source)
   }
 

@@ -102,7 +102,7 @@ export function asActor(classOrOptions: Constructor | AsActorOptions, context?: 
 function register(Class: unknown, type: string): Constructor {
   if (typeof Class !== 'function' || typeof Class.prototype !== 'object')
     throw new ConfigError(`expected a class, got ${describe(Class)}`)
-  const taken = ['tell', 'ref'].filter((name) => findMethod(Class.prototype as object, name))
+  const taken = ['tell', 'delayed', 'ref'].filter((name) => findMethod(Class.prototype as object, name))
   const statics = ['local', 'remote', 'resolve', 'options'].filter(
     (name) => Object.hasOwn(Class, name) && !typeNames.has(Class),
   )

@@ -1,6 +1,10 @@
 /** An actor around an instance of a user's class: calls become method calls, and their outcome the reply. */
 import type { ActorLike, StopReason } from '../actor/actor.ts'
+import { answersErrors } from '../actor/actor.ts'
 import type { ActorContext } from '../actor/actor-context.ts'
+import type { ActorRef } from '../actor/actor-ref.ts'
+import type { Decision } from '../actor/supervision.ts'
+import type { PulsingError } from '../base/errors.ts'
 import { describe, NoSuchMethodError, PulsingUnsupportedError } from '../base/errors.ts'
 import type { Message } from '../message/message.ts'
 import { parseCall } from './call.ts'
@@ -26,6 +30,7 @@ export function contextOf(instance: object): ActorContext {
 interface Hooks {
   onStart?(ctx: ActorContext): void | Promise<void>
   onStop?(ctx: ActorContext, reason: StopReason): void | Promise<void>
+  onChildFailure?(child: ActorRef, error: PulsingError, ctx: ActorContext): Decision | undefined
   metadata?(): Record<string, string>
   receive?(msg: Message, ctx: ActorContext): unknown
 }
@@ -42,6 +47,7 @@ function isIterator(value: unknown): value is AnyIterator {
 }
 
 export class ClassActor implements ActorLike {
+  readonly [answersErrors] = true
   readonly #instance: object & Hooks
   readonly #methods = new Map<string, (...args: unknown[]) => unknown>()
 
@@ -91,6 +97,10 @@ export class ClassActor implements ActorLike {
   async onStop(ctx: ActorContext, reason: StopReason): Promise<void> {
     contexts.set(this.#instance, ctx)
     await this.#instance.onStop?.(ctx, reason)
+  }
+
+  onChildFailure(child: ActorRef, error: PulsingError, ctx: ActorContext): Decision | undefined {
+    return this.#instance.onChildFailure?.(child, error, ctx)
   }
 
   metadata(): Record<string, string> {

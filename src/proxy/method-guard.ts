@@ -8,10 +8,10 @@ const HIDDEN: ReadonlySet<string> = /* @__PURE__ */ new Set([
   'constructor',
   'onStart',
   'onStop',
+  'onChildFailure',
   'metadata',
   'then',
   'toJSON',
-  '__proto__',
 ])
 
 /** Whether a name can be a method's at all, whatever the class. */

@@ -8,7 +8,7 @@ import { DEFAULT_ASK_TIMEOUT_MS } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import { discardResult, discardStream } from '../actor/discarded-result.ts'
 import { Tell } from '../actor/envelope.ts'
-import type { Timer } from '../base/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 import type { Deadlines } from '../base/deadlines.ts'
 import { rejected, SETTLED } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
@@ -24,6 +24,7 @@ import type { Link } from '../link/link.ts'
 import type { Message } from '../message/message.ts'
 import { decodeError, encodeError } from '../wire/error-codec.ts'
 import { FRAME, Frame, MAX_HOPS } from '../wire/frame.ts'
+import { LentCallbacks } from './lent-callbacks.ts'
 import type { Body } from './payload.ts'
 import { decodeMessage, encodeBody } from './payload.ts'
 import { InboundAsk, PendingAsk } from './remote-ask.ts'
@@ -68,6 +69,7 @@ export class Association {
   readonly #asks = new Map<number, PendingAsk>()
   readonly #handling = new Map<number, InboundAsk>()
   readonly #streams: StreamTable
+  readonly #callbacks: LentCallbacks
   #session: number
   #nextSeq = 1
   #nextAsk = 1
@@ -80,7 +82,9 @@ export class Association {
     this.#owner = owner
     this.#runtime = owner.runtime
     this.#session = owner.nextSession()
+    this.#callbacks = new LentCallbacks(owner.runtime)
     this.#streams = new StreamTable({
+      callbacks: this.#callbacks,
       maxMessageBytes: () =>
         Math.min(owner.maxMessageBytes, (owner.linkTo(nodeId)?.maxFrameBytes ?? Infinity) - HEAD_BYTES),
       refTo: (node, actor, name) => owner.refTo(node, actor, name),
@@ -100,6 +104,10 @@ export class Association {
         return link?.isBlocked ? link.whenWritable() : undefined
       },
     })
+  }
+
+  get clock(): Clock {
+    return this.#runtime.clock
   }
 
   /** Whether nothing is pending: the association can be forgotten. */
@@ -216,6 +224,7 @@ export class Association {
     for (const ask of asks) ask.reject(error)
     for (const ask of handling) ask.cancel(error)
     this.#streams.reset(error)
+    this.#callbacks.reset()
   }
 
   #deliverHeld(): void {
@@ -324,7 +333,7 @@ export class Association {
     }
     this.#handling.delete(ask.id)
     try {
-      const body = encodeReply(result, ask, this.#streams)
+      const body = encodeReply(result, this.#streams)
       const frame = this.#frame(FRAME.reply)
       frame.id = ask.id
       this.#sendBody(frame, body)
@@ -359,8 +368,9 @@ export class Association {
     this.#send(frame)
   }
 
-  readonly #giveUp = (ask: PendingAsk): void => {
+  readonly #giveUp = (ask: PendingAsk, timeoutMs?: number): void => {
     if (!this.#asks.delete(ask.id)) return
+    if (timeoutMs !== undefined) this.#runtime.askTimedOut(ask.address, timeoutMs)
     const frame = this.#frame(FRAME.cancel)
     frame.id = ask.id
     this.#send(frame)

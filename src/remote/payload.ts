@@ -2,8 +2,9 @@
  * Messages to frame fields and back, for one pair of nodes: refs become addresses, streams become stream ids of the
  * association, transferred objects become attachments where the link takes them.
  */
-import type { ActorRef } from '../actor/actor-ref.ts'
+import type { ActorRef, Ref } from '../actor/actor-ref.ts'
 import { REF_TAG } from '../actor/actor-ref.ts'
+import { borrowCallback } from '../actor/callback.ts'
 import { EMPTY_BYTES, ownBytes } from '../base/bytes.ts'
 import { decodeCborReferences, encodeCborView, type Lowering, lower, Tag } from '../base/cbor.ts'
 import { describe, NotSerialisableError, ProtocolError } from '../base/errors.ts'
@@ -17,15 +18,21 @@ import type { StreamSource } from '../stream/stream-source.ts'
 import type { Frame } from '../wire/frame.ts'
 import { FLAG } from '../wire/frame.ts'
 
-/** CBOR tags of a stream, `[id, window]`, and of an attachment, its index. */
+/**
+ * CBOR tags of a stream, `[id, window]`, with a third item, true, where it was a web stream; of an attachment, its index;
+ * and of a function, `[nodeId, actorId]` of the actor that calls it.
+ */
 export const STREAM_TAG = 0x5076
 export const ATTACHMENT_TAG = 0x5077
+export const CALLBACK_TAG = 0x5078
 
 /** What a payload needs of the association it travels in. */
 export interface PayloadOwner {
   /** Begins to send a stream; its id and window. */
   openStream(source: StreamSource | Promise<StreamSource>): { readonly id: number; readonly window: number }
-  /** Takes back the streams of a message that will not be sent. */
+  /** Gives a function an actor, for the other side to call. */
+  lend(callback: (...args: unknown[]) => unknown): ActorRef
+  /** Takes back the streams, and the functions, of a message that will not be sent. */
   dropUnstarted(): void
   /** What becomes of streams inside values. */
   readonly lowering: Lowering
@@ -113,18 +120,23 @@ export function encodeValue(
   }
 }
 
-/** Streams inside values, as ids of the association. */
+/** Streams and functions inside values, as ids of the association. */
 export class StreamLowering implements Lowering {
-  readonly #owner: Pick<PayloadOwner, 'openStream'>
+  readonly #owner: Pick<PayloadOwner, 'openStream' | 'lend'>
 
-  constructor(owner: Pick<PayloadOwner, 'openStream'>) {
+  constructor(owner: Pick<PayloadOwner, 'openStream' | 'lend'>) {
     this.#owner = owner
   }
 
   lower(value: object): Tag | undefined {
+    if (typeof value === 'function') {
+      const { nodeId, id } = this.#owner.lend(value as () => unknown)
+      return new Tag([nodeId, id], CALLBACK_TAG)
+    }
     if (!isStreamLike(value)) return undefined
+    const isWebStream = 'getReader' in value
     const { id, window } = this.#owner.openStream(toSource(value))
-    return new Tag([id, window], STREAM_TAG)
+    return new Tag(isWebStream ? [id, window, true] : [id, window], STREAM_TAG)
   }
 }
 
@@ -264,9 +276,15 @@ function raiseTag({ tag, value }: Tag, owner: PayloadOwner, attachments: readonl
       break
     }
     case STREAM_TAG: {
-      const [id, window] = parts
-      if (Number.isSafeInteger(id) && Number.isSafeInteger(window))
-        return new StreamReader(owner.receiveStream(id as number, window as number))
+      const [id, window, isWebStream] = parts
+      if (!Number.isSafeInteger(id) || !Number.isSafeInteger(window)) break
+      const reader = new StreamReader(owner.receiveStream(id as number, window as number))
+      return isWebStream === true ? reader.readable : reader
+    }
+    case CALLBACK_TAG: {
+      const [nodeId, actorId] = parts
+      if (isId(nodeId) && isId(actorId))
+        return borrowCallback((owner.refTo(nodeId, actorId, undefined) as Ref).recipient)
       break
     }
     case ATTACHMENT_TAG:

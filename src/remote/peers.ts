@@ -3,6 +3,7 @@ import type { ActorRef } from '../actor/actor-ref.ts'
 import { DEFAULT_ASK_TIMEOUT_MS, Ref } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import { discardStream } from '../actor/discarded-result.ts'
+import type { Watcher } from '../actor/terminated.ts'
 import { Deadlines } from '../base/deadlines.ts'
 import { ActorStoppedError, ProtocolError, type PulsingError, SessionResetError } from '../base/errors.ts'
 import type { Link } from '../link/link.ts'
@@ -44,6 +45,17 @@ export class Peers implements AssociationOwner {
     let association = this.#associations.get(nodeId)
     if (!association) this.#associations.set(nodeId, (association = new Association(nodeId, this)))
     return association
+  }
+
+  /** Asks and streams with other nodes that are not over. */
+  get pending(): { readonly asks: number; readonly streams: number } {
+    let asks = 0
+    let streams = 0
+    for (const { pending } of this.#associations.values()) {
+      asks += pending.asks
+      streams += pending.streams
+    }
+    return { asks, streams }
   }
 
   associations(): IterableIterator<Association> {
@@ -124,6 +136,10 @@ class StoppedRecipient extends RemoteRecipient {
     discardStream(message)
     this.#runtime.deadLetter(this.toString(), '', 'actor_stopped')
     return Promise.resolve()
+  }
+
+  override watch(watcher: Watcher): void {
+    watcher.terminated(new Ref(this, this.#runtime.proxies), 'normal')
   }
 
   override ask(message: Message): Promise<unknown> {

@@ -1,12 +1,13 @@
 /** The two ends of an ask between nodes: the caller's wait here, and the envelope in the mailbox there. */
 import type { ActorRef, Delivery } from '../actor/actor-ref.ts'
+import type { Nested } from '../actor/envelope.ts'
 import { Envelope } from '../actor/envelope.ts'
 import type { DeadlineQueue, Deadlines, Turn, Waiting } from '../base/deadlines.ts'
 import { PulsingTimeoutError } from '../base/errors.ts'
 import type { Message } from '../message/message.ts'
 
 /** An ask that waits for its reply from another node. Settles exactly once. */
-export class PendingAsk implements Waiting {
+export class PendingAsk implements Waiting, Nested {
   previousWaiting: Waiting | undefined = undefined
   nextWaiting: Waiting | undefined = undefined
   waitingSince: Turn | undefined = undefined
@@ -15,19 +16,26 @@ export class PendingAsk implements Waiting {
   readonly id: number
   readonly isPlain: boolean
   readonly promise: Promise<unknown>
-  readonly #address: { toString(): string }
-  readonly #giveUp: (ask: PendingAsk) => void
+  readonly address: { toString(): string }
+  readonly #giveUp: (ask: PendingAsk, timeoutMs?: number) => void
   #resolve!: (reply: unknown) => void
   #reject!: (error: unknown) => void
+  #envelope: Envelope | undefined = undefined
+  #isSettled = false
   #signal: AbortSignal | undefined = undefined
   #timeoutMs = 0
   #onAbort: (() => void) | undefined = undefined
 
-  /** @param giveUp called when the caller stops waiting: the other side may stop working */
-  constructor(id: number, isPlain: boolean, address: { toString(): string }, giveUp: (ask: PendingAsk) => void) {
+  /** @param giveUp called when the caller stops waiting, with the milliseconds if that is why: the other side may stop working */
+  constructor(
+    id: number,
+    isPlain: boolean,
+    address: { toString(): string },
+    giveUp: (ask: PendingAsk, timeoutMs?: number) => void,
+  ) {
     this.id = id
     this.isPlain = isPlain
-    this.#address = address
+    this.address = address
     this.#giveUp = giveUp
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
@@ -37,12 +45,14 @@ export class PendingAsk implements Waiting {
 
   wait(deadlines: Deadlines, timeoutMs: number, delivery: Delivery | undefined): void {
     const signal = delivery?.signal
-    if (delivery?.cancellation) delivery.cancellation.cancel = (reason) => this.#abort(reason)
+    if (delivery?.cancellation) delivery.cancellation.cancel = (reason) => this.giveUp(reason)
+    this.#envelope = delivery?.within?.envelope
+    this.#envelope?.nest(this)
     this.#timeoutMs = timeoutMs
     deadlines.add(this, timeoutMs)
-    if (!signal) return
+    if (!signal || this.#isSettled) return
     this.#signal = signal
-    this.#onAbort = () => this.#abort(signal.reason)
+    this.#onAbort = () => this.giveUp(signal.reason)
     signal.addEventListener('abort', this.#onAbort)
   }
 
@@ -57,17 +67,19 @@ export class PendingAsk implements Waiting {
   }
 
   expired(): void {
-    this.#giveUp(this)
-    this.reject(new PulsingTimeoutError('ask', this.#timeoutMs, { address: String(this.#address) }))
+    this.#giveUp(this, this.#timeoutMs)
+    this.reject(new PulsingTimeoutError('ask', this.#timeoutMs, { address: String(this.address) }))
   }
 
-  #abort(reason: unknown): void {
+  giveUp(reason: unknown): void {
     this.#giveUp(this)
     this.reject(reason)
   }
 
   #settle(): void {
+    this.#isSettled = true
     this.queue?.remove(this)
+    this.#envelope?.unnest(this)
     if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort)
   }
 }

@@ -1,5 +1,9 @@
 /** What stands behind a ref to an actor on another node. Holds no connection: the way there is found for every message. */
+import type { Cancellable } from '../actor/actor-context.ts'
 import type { Delivery, Recipient } from '../actor/actor-ref.ts'
+import type { Watcher } from '../actor/terminated.ts'
+import { ignoreRejection } from '../base/deferred.ts'
+import { PulsingUnsupportedError } from '../base/errors.ts'
 import { actorUri } from '../message/address.ts'
 import type { Message } from '../message/message.ts'
 import type { Association } from './association.ts'
@@ -24,6 +28,27 @@ export class RemoteRecipient implements Recipient {
 
   ask(message: Message, isPlain: boolean, delivery: Delivery | undefined): Promise<unknown> {
     return this.#associate(this.nodeId).ask(this.id, message, isPlain, delivery, this)
+  }
+
+  later(delayMs: number, message: Message): Cancellable {
+    const timer = this.#associate(this.nodeId).clock.setTimer(
+      () => ignoreRejection(this.tell(message, undefined)),
+      delayMs,
+    )
+    return timer
+  }
+
+  watch(_watcher: Watcher): void {
+    throw new PulsingUnsupportedError('expected an actor of this node to watch, got one of another', {
+      address: this.toString(),
+    })
+  }
+
+  unwatch(): void {}
+
+  /** The association makes a callback of it. */
+  lend(callback: (...args: unknown[]) => unknown): unknown {
+    return callback
   }
 
   toString(): string {

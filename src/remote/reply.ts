@@ -1,7 +1,5 @@
 /** A handler's result on its way back to another node, and what the caller there gets for it. */
-import type { Envelope } from '../actor/envelope.ts'
 import { Message } from '../message/message.ts'
-import { isStreamLike, toSource } from '../stream/iterable-source.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
 import type { Frame } from '../wire/frame.ts'
 import type { Body, PayloadOwner } from './payload.ts'
@@ -9,22 +7,12 @@ import { decodeMessage, decodeValue, encodeBody, encodeValue, isPlain } from './
 
 /**
  * A handler's result as the fields of a reply.
- *
- * @param envelope cancelled when the stream of a streamed reply ends or is cancelled
  * @throws NotSerialisableError
  */
-export function encodeReply(result: unknown, envelope: Envelope, owner: PayloadOwner): Body {
+export function encodeReply(result: unknown, owner: PayloadOwner): Body {
   if (result instanceof Message) return encodeBody(result, false, owner, undefined)
-  if (!isStreamLike(result)) return encodeValue(result, true, '', owner, undefined)
-  return encodeBody(
-    Message.stream(
-      '',
-      toSource(result, () => envelope.cancel(undefined)),
-    ),
-    true,
-    owner,
-    undefined,
-  )
+  if (!(result instanceof StreamReader)) return encodeValue(result, true, '', owner, undefined)
+  return encodeBody(Message.stream('', result.detach()), true, owner, undefined)
 }
 
 /** The caller's view: a plain caller gets values as they are, a caller that sent a Message always a Message. */

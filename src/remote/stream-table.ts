@@ -13,6 +13,7 @@ import type { Frame } from '../wire/frame.ts'
 import { FRAME } from '../wire/frame.ts'
 import type { ConsumerLine } from './inbound-stream.ts'
 import { InboundStream } from './inbound-stream.ts'
+import type { LentCallbacks } from './lent-callbacks.ts'
 import type { ProducerLine } from './outbound-stream.ts'
 import { OutboundStream } from './outbound-stream.ts'
 import type { Body, PayloadOwner } from './payload.ts'
@@ -23,6 +24,8 @@ export const MAX_STREAMS = 10_000
 
 /** How streams speak to the other node. */
 export interface StreamLine {
+  /** Functions in values. */
+  readonly callbacks: LentCallbacks
   /** The largest payload that can be sent now. */
   maxMessageBytes(): number
   refTo(nodeId: string, actorId: string, name: string | undefined): ActorRef
@@ -55,6 +58,10 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
     return this.#line.refTo(nodeId, actorId, name)
   }
 
+  lend(callback: (...args: unknown[]) => unknown): ActorRef {
+    return this.#line.callbacks.lend(callback)
+  }
+
   openStream(source: StreamSource | Promise<StreamSource>): { readonly id: number; readonly window: number } {
     const id = this.#nextId++
     const window = source instanceof Promise ? DEFAULT_BUFFER_SIZE : source.window
@@ -64,8 +71,9 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
     return { id, window }
   }
 
-  /** Takes back the streams of a message that will not be sent. */
+  /** Takes back the streams, and the functions, of a message that will not be sent. */
   dropUnstarted(): void {
+    this.#line.callbacks.dropUnsent()
     for (const stream of this.#unstarted.splice(0)) {
       this.#outbound.delete(stream.id)
       stream.cancel(undefined)
@@ -74,6 +82,7 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
 
   /** Lets streams opened since the last call begin: the message that names them is on its way. */
   start(): void {
+    this.#line.callbacks.sent()
     if (this.#unstarted.length === 0) return
     for (const stream of this.#unstarted.splice(0)) stream.start()
   }

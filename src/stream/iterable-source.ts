@@ -2,7 +2,8 @@
  * Generators, async iterables and web streams as stream sources. Nothing runs ahead: an item is produced when the
  * consumer asks for it, so the window only bounds what a link may prefetch.
  */
-import { ignoreRejection } from '../base/deferred.ts'
+import type { Deferred } from '../base/deferred.ts'
+import { deferred, ignoreRejection } from '../base/deferred.ts'
 import { toActorError } from '../base/errors.ts'
 import { DEFAULT_BUFFER_SIZE } from './stream-channel.ts'
 import { StreamReader } from './stream-reader.ts'
@@ -14,6 +15,8 @@ export class IterableSource<T> implements StreamSource<T> {
   readonly #iterator: AsyncIterator<T> | Iterator<T>
   readonly #onEnd: (() => void) | undefined
   #isOver = false
+  #failure: { readonly error: unknown } | undefined
+  #taking: Deferred<IteratorResult<T, undefined>> | undefined
 
   /** @param onEnd called once, when the items end, fail or are no longer wanted */
   constructor(iterator: AsyncIterator<T> | Iterator<T>, onEnd?: () => void) {
@@ -21,22 +24,36 @@ export class IterableSource<T> implements StreamSource<T> {
     this.#onEnd = onEnd
   }
 
-  async take(): Promise<IteratorResult<T, undefined>> {
-    if (this.#isOver) return DONE
+  take(): Promise<IteratorResult<T, undefined>> {
+    const failure = this.#failure
+    this.#failure = undefined
+    if (failure) return Promise.reject(failure.error)
+    if (this.#isOver) return Promise.resolve(DONE)
+    const taking = deferred<IteratorResult<T, undefined>>()
+    this.#taking = taking
+    void this.#produce(taking)
+    return taking.promise
+  }
+
+  async #produce(taking: Deferred<IteratorResult<T, undefined>>): Promise<void> {
     let isYielded = false
     try {
       const result = await this.#iterator.next()
       if (!result.done) {
         isYielded = true
-        return { done: false, value: await result.value }
+        const value = await result.value
+        this.#taking = undefined
+        taking.resolve({ done: false, value })
+        return
       }
     } catch (error) {
       if (isYielded) this.#close()
       this.#end()
-      throw toActorError(error)
+      taking.reject(toActorError(error))
+      return
     }
     this.#end()
-    return DONE
+    taking.resolve(DONE)
   }
 
   acknowledge(): void {}
@@ -47,12 +64,22 @@ export class IterableSource<T> implements StreamSource<T> {
     this.#end()
   }
 
+  /** Ends it from the producer's side: the consumer gets `error`, the generator runs its `finally`. */
+  fail(error: unknown): void {
+    if (this.#isOver) return
+    const taking = this.#taking
+    if (taking) taking.reject(error)
+    else this.#failure = { error }
+    this.cancel()
+  }
+
   /** Runs the generator's `finally`. What it throws has nobody left to hear it. */
   #close(): void {
     ignoreRejection(Promise.resolve().then(() => this.#iterator.return?.()))
   }
 
   #end(): void {
+    this.#taking = undefined
     if (this.#isOver) return
     this.#isOver = true
     this.#onEnd?.()

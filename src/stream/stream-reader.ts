@@ -2,6 +2,7 @@
 import type { Deferred } from '../base/deferred.ts'
 import { deferred } from '../base/deferred.ts'
 import { StreamClosedError } from '../base/errors.ts'
+import { heldBy, released } from './abandoned.ts'
 import type { StreamSource } from './stream-source.ts'
 import { DONE } from './stream-source.ts'
 
@@ -12,7 +13,8 @@ type Result<T> = IteratorResult<T, undefined>
  * the loop cancels the stream: the producer's next write fails and its `signal` aborts. After the end, `next()` is done
  * for ever.
  *
- * A lost connection is an error, never a clean end.
+ * A lost connection is an error, never a clean end. A reader that is dropped without being read to its end is cancelled
+ * when the engine collects it.
  *
  * @example
  * ```ts
@@ -39,6 +41,7 @@ export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undef
    * @param onEarlyCancel called when the reader is cancelled before that promise settles
    */
   constructor(source: StreamSource<T> | Promise<StreamSource<T>>, onEarlyCancel?: (reason: unknown) => void) {
+    heldBy(this, source)
     if (source instanceof Promise) {
       this.#opening = source
       this.#onEarlyCancel = onEarlyCancel
@@ -82,7 +85,7 @@ export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undef
     try {
       result = this.#source.take()
     } catch (error) {
-      this.#state = 'over'
+      this.#leave('over')
       return Promise.reject(error)
     }
     return result instanceof Promise ? this.#wait(result) : Promise.resolve(this.#taken(result))
@@ -91,7 +94,7 @@ export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undef
   /** Ends reading; the producer is told at once, and its `signal` aborts. Does nothing when the stream is over. */
   async cancel(reason?: unknown): Promise<void> {
     if (this.#state !== 'reading') return
-    this.#state = 'over'
+    this.#leave('over')
     if (this.#source) this.#source.cancel(reason)
     else this.#onEarlyCancel?.(reason)
     this.#settle()?.resolve(DONE)
@@ -133,7 +136,7 @@ export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undef
     if (this.#state !== 'reading' || this.#waiting) {
       throw new StreamClosedError('expected a stream nobody reads, got one that is read, being read or cancelled')
     }
-    this.#state = 'detached'
+    this.#leave('detached')
     return this.#source ?? this.#opening!
   }
 
@@ -146,11 +149,16 @@ export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undef
       },
       (error: unknown) => {
         if (this.#waiting !== waiting) return
-        this.#state = 'over'
+        this.#leave('over')
         this.#settle()?.reject(error)
       },
     )
     return waiting.promise
+  }
+
+  #leave(state: 'over' | 'detached'): void {
+    this.#state = state
+    released(this)
   }
 
   #settle(): Deferred<Result<T>> | undefined {
@@ -160,7 +168,7 @@ export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undef
   }
 
   #taken(result: Result<T>): Result<T> {
-    if (result.done) this.#state = 'over'
+    if (result.done) this.#leave('over')
     else this.#source?.acknowledge(1)
     return result
   }

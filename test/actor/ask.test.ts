@@ -208,14 +208,14 @@ test('an actor that answers after the caller gave up goes on with the next messa
   expect(await ref.ask('second')).toBe('second')
 })
 
-test('an actor can ask itself only by letting go: a message to itself waits its turn', async () => {
+test('an actor that asks itself by its ref, and lets go, is answered in its turn', async () => {
   const system = await startSystem()
   const log: string[] = []
   const ref = await system.spawn({
     receive: (msg, ctx) => {
       const step = msg.toObject<string>()
       log.push(step)
-      if (step === 'first') void ctx.ask(ctx.self, 'third').then((answer) => log.push(answer as string))
+      if (step === 'first') void ctx.self.ask('third').then((answer) => log.push(answer as string))
       return `answer to ${step}`
     },
   })

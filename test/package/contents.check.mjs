@@ -53,7 +53,7 @@ test('the Node.js build imports only what the manifest declares', () => {
 })
 
 test('the types of the browser need no other types', () => {
-  const fromEntry = new Set(['index', 'webrtc', 'testkit'].map((name) => `dist/types/entry/${name}.d.ts`))
+  const fromEntry = new Set(['index', 'webrtc', 'patterns', 'testkit'].map((name) => `dist/types/entry/${name}.d.ts`))
   const all = imports('dist/types/', '.d.ts')
   for (const file of fromEntry) {
     for (const { specifier } of all.filter((found) => found.file === file)) {

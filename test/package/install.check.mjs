@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { toolFile } from '../../scripts/run.mjs'
 import { app, installed, repository, withPage } from './installed.mjs'
 
-const everywhere = ['pulsing', 'pulsing/webrtc', 'pulsing/testkit']
+const everywhere = ['pulsing', 'pulsing/webrtc', 'pulsing/patterns', 'pulsing/testkit']
 const inNode = [...everywhere, 'pulsing/node']
 
 test('every entry is imported in Node.js, and importing does nothing', () => {

@@ -138,13 +138,12 @@ describe('refs in values', () => {
 
 describe('values that cannot travel', () => {
   test.each<[string, unknown, string]>([
-    ['a function', { a: { f: () => 1 } }, '.a.f'],
-    ['a symbol', [Symbol('s')], '[0]'],
+    ['a symbol', { a: [Symbol('s')] }, '.a[0]'],
     ['a promise', { p: Promise.resolve() }, '.p'],
     ['a WeakMap', { w: new WeakMap() }, '.w'],
     ['a cycle', cycle(), 'deep'],
     ['65 levels', nested(66), 'deep'],
-    ['a function as Map value', new Map([['k', () => 1]]), 'k'],
+    ['a symbol as Map value', new Map([['k', Symbol('s')]]), 'k'],
   ])('%s is refused by name and place, and nothing is sent', async (_what, value, place) => {
     const { a, b } = new Lab()
     const ref = await b.host((msg) => msg.toObject())

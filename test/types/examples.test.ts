@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { transform } from 'esbuild'
 import * as pulsing from 'pulsing'
 import * as node from 'pulsing/node'
+import * as patterns from 'pulsing/patterns'
 import * as testkit from 'pulsing/testkit'
 import * as webrtc from 'pulsing/webrtc'
 import { describe, expect, test, vi } from 'vitest'
@@ -14,6 +15,7 @@ const sources = fileURLToPath(new URL('../../src/', import.meta.url))
 const modules: Readonly<Record<string, object>> = {
   pulsing,
   'pulsing/node': node,
+  'pulsing/patterns': patterns,
   'pulsing/testkit': testkit,
   'pulsing/webrtc': webrtc,
 }

@@ -1,0 +1,110 @@
+/** Actors written as functions: what to do with a message, and, by what it returns, with the next. */
+import { ConfigError, describe } from '../base/errors.ts'
+import type { Message } from '../message/message.ts'
+import type { ActorLike, ActorSource, StopReason } from './actor.ts'
+import { toActor } from './actor.ts'
+import type { ActorContext } from './actor-context.ts'
+
+/** What a behavior does beside handling messages. */
+export type BehaviorHooks = Pick<ActorLike, 'onStart' | 'onStop' | 'onChildFailure' | 'metadata'>
+
+/**
+ * Handles one message: `msg` is the plain value that was sent, or the Message where one was sent, as by `ctx.watch`. The
+ * result answers an `ask`; a {@link Behavior} answers nothing, and handles the messages from then on.
+ */
+export type Handle<M, R> = (msg: M, ctx: ActorContext) => R | Behavior<M, R> | Promise<R | Behavior<M, R>>
+
+/** A definition of actors; made by {@link behavior}. Every spawn, and every restart, makes another actor of it. */
+export class Behavior<in M, out R> implements ActorSource {
+  /** @internal */
+  readonly isRepeatable = true
+  readonly #handle: Handle<never, unknown>
+  readonly #hooks: BehaviorHooks
+  /** Only for the compiler, which tells behaviors apart by it. */
+  declare readonly types: ((msg: M) => R) | undefined
+
+  /** @internal */
+  constructor(handle: Handle<M, R>, hooks: BehaviorHooks) {
+    this.#handle = handle as Handle<never, unknown>
+    this.#hooks = hooks
+  }
+
+  /** @internal */
+  get handle(): Handle<never, unknown> {
+    return this.#handle
+  }
+
+  /** @internal */
+  [toActor](): ActorLike {
+    return new BehaviorActor(this, this.#hooks)
+  }
+}
+
+/**
+ * An actor as a function of the message and its context. What it returns is the reply; returning another behavior
+ * instead changes what handles later messages, without a reply. `spawn` gives a {@link TypedRef} for it.
+ *
+ * @param hooks `onStart`, `onStop`, `onChildFailure` and `metadata`, as an Actor has them
+ * @throws ConfigError for something that is no function
+ *
+ * @example
+ * ```ts
+ * import { behavior, createActorSystem } from 'pulsing'
+ *
+ * const counter = (count: number) =>
+ *   behavior<'add' | 'get', number>((msg) => (msg === 'get' ? count : counter(count + 1)))
+ * const system = await createActorSystem()
+ * const ref = await system.spawn(counter(0), 'counter')
+ * await ref.tell('add')
+ * await ref.ask('get') // 1
+ * await system.shutdown()
+ * ```
+ */
+export function behavior<M, R = unknown>(handle: Handle<M, R>, hooks: BehaviorHooks = {}): Behavior<M, R> {
+  if (typeof handle !== 'function')
+    throw new ConfigError(`expected a function of message and context, got ${describe(handle)}`)
+  return new Behavior(handle, hooks)
+}
+
+/** A behavior, or a function that makes one: how an actor gets state of its own again with a restart. */
+export type SpawnableBehavior<M, R> = Behavior<M, R> | (() => Behavior<M, R>)
+
+class BehaviorActor implements ActorLike {
+  readonly #hooks: BehaviorHooks
+  #behavior: Behavior<never, unknown>
+
+  constructor(first: Behavior<never, unknown>, hooks: BehaviorHooks) {
+    this.#behavior = first
+    this.#hooks = hooks
+  }
+
+  receive(msg: Message, ctx: ActorContext): unknown {
+    const value = msg.isObject && msg.msgType === '' ? msg.toObject() : msg
+    const result: unknown = this.#behavior.handle(value as never, ctx)
+    return result instanceof Promise ? result.then(this.#next) : this.#next(result)
+  }
+
+  readonly #next = (result: unknown): unknown => {
+    if (!(result instanceof Behavior)) return result
+    this.#behavior = result
+    return undefined
+  }
+
+  onStart(ctx: ActorContext): void | Promise<void> {
+    return this.#hooks.onStart?.(ctx)
+  }
+
+  onStop(ctx: ActorContext, reason: StopReason): void | Promise<void> {
+    return this.#hooks.onStop?.(ctx, reason)
+  }
+
+  onChildFailure(
+    ...failure: Parameters<NonNullable<ActorLike['onChildFailure']>>
+  ): ReturnType<NonNullable<ActorLike['onChildFailure']>> {
+    return this.#hooks.onChildFailure?.(...failure)
+  }
+
+  metadata(): Record<string, string> {
+    return this.#hooks.metadata?.() ?? {}
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * The actor in front of a pool: it hands each message to one of its children, and sees to it that there are enough of
+ * them. Reentrant: what a worker takes long for does not hold up the others, until there is no more room.
+ */
+import type { ActorLike, Spawnable } from '../actor/actor.ts'
+import type { ActorCell } from '../actor/actor-cell.ts'
+import type { ActorContext, MessageContext } from '../actor/actor-context.ts'
+import type { ActorRef, Ref } from '../actor/actor-ref.ts'
+import type { SpawnOptions } from '../actor/actor-system.ts'
+import { discardStream } from '../actor/discarded-result.ts'
+import { Tell } from '../actor/envelope.ts'
+import { RestartHistory, type RestartPolicy } from '../actor/supervision.ts'
+import type { Timer } from '../base/clock.ts'
+import { ignoreRejection } from '../base/deferred.ts'
+import { toActorError, UnreachableError } from '../base/errors.ts'
+import type { Message } from '../message/message.ts'
+import type { Candidate, Choose, PoolStrategy } from './pool-strategy.ts'
+import { chooser } from './pool-strategy.ts'
+
+/** What a pool is made of, all of it settled. */
+export interface PoolPlan {
+  readonly spawnable: Spawnable
+  readonly size: number
+  readonly strategy: PoolStrategy
+  readonly worker: SpawnOptions
+  readonly replace: RestartPolicy
+}
+
+/** A message nobody waits for, which the pool counts as long as its worker has it. */
+class CountedTell extends Tell {
+  readonly #ended: () => void
+
+  constructor(message: Message, sender: ActorRef | undefined, ended: () => void) {
+    super(message, sender)
+    this.#ended = ended
+  }
+
+  override succeed(result: unknown): void {
+    super.succeed(result)
+    this.#ended()
+  }
+  override fail(): void {
+    this.#ended()
+  }
+}
+
+class Worker implements Candidate {
+  readonly slot: number
+  readonly #cell: ActorCell
+  load = 0
+
+  constructor(slot: number, cell: ActorCell) {
+    this.slot = slot
+    this.#cell = cell
+  }
+
+  readonly #ended = (): void => {
+    this.load--
+  }
+
+  /** Settles when the worker's mailbox has it. A worker that refuses it has counted it as a dead letter. */
+  tell(msg: Message, ctx: MessageContext): Promise<void> {
+    this.load++
+    return this.#cell.accept(new CountedTell(msg.handOver(), ctx.sender, this.#ended)).catch(() => undefined)
+  }
+
+  /** As the caller's own ask: until its deadline and no longer than it waits, plain or not as it asked. */
+  async ask(msg: Message, ctx: MessageContext): Promise<unknown> {
+    this.load++
+    try {
+      return await this.#cell.ask(msg, true, { sender: ctx.sender, within: ctx, timeout: Infinity })
+    } catch (error) {
+      // Who gave up knows that already; it is no failure of the pool.
+      if (ctx.envelope?.isCancelled) return undefined
+      throw error
+    } finally {
+      this.#ended()
+    }
+  }
+}
+
+interface Vacancy {
+  readonly history: RestartHistory
+  timer: Timer | undefined
+}
+
+export class PoolRouter implements ActorLike {
+  readonly #plan: PoolPlan
+  /** Those that take messages, by slot. */
+  #workers: readonly Worker[] = []
+  readonly #vacancies = new Map<number, Vacancy>()
+  #givenUp = 0
+  #ctx!: MessageContext
+  #choose!: Choose
+
+  constructor(plan: PoolPlan) {
+    this.#plan = plan
+  }
+
+  async onStart(context: ActorContext): Promise<void> {
+    this.#ctx = context as MessageContext
+    const { size, strategy } = this.#plan
+    this.#choose = chooser(strategy, this.#runtime.random)
+    await Promise.all(Array.from({ length: size }, (_, slot) => this.#spawn(slot)))
+  }
+
+  onStop(): void {
+    for (const { timer } of this.#vacancies.values()) timer?.cancel()
+  }
+
+  metadata(): Record<string, string> {
+    const { size, strategy } = this.#plan
+    return {
+      pool: typeof strategy === 'string' ? strategy : 'by key',
+      workers: `${this.#workers.length} of ${size}`,
+    }
+  }
+
+  receive(msg: Message, context: ActorContext): unknown {
+    const ctx = context as MessageContext
+    const isAsk = ctx.envelope!.isAsk
+    if (this.#workers.length === 0) {
+      const error = this.#noWorker()
+      if (isAsk) throw error
+      discardStream(msg)
+      this.#runtime.deadLetter(String(ctx.self), msg.msgType, error.code)
+      return undefined
+    }
+    const worker = this.#choose(this.#workers, msg)
+    return isAsk ? worker.ask(msg, ctx) : worker.tell(msg, ctx)
+  }
+
+  get #runtime(): MessageContext['cell']['runtime'] {
+    return this.#ctx.cell.runtime
+  }
+
+  #noWorker(): UnreachableError {
+    const { size } = this.#plan
+    const awaited = size - this.#givenUp
+    return new UnreachableError(
+      `expected a worker in the pool, got none: ${awaited} of ${size} are being replaced, ${this.#givenUp} given up`,
+      { outcome: 'not-sent', address: String(this.#ctx.self) },
+    )
+  }
+
+  async #spawn(slot: number): Promise<void> {
+    const ref = await this.#ctx.spawn(this.#plan.spawnable, this.#plan.worker)
+    const cell = (ref as Ref).recipient as ActorCell
+    const worker = new Worker(slot, cell)
+    this.#workers = [...this.#workers, worker].sort((a, b) => a.slot - b.slot)
+    // It takes no messages from when it is told to stop, which may be long before it has.
+    const leave = (): void => {
+      this.#workers = this.#workers.filter((other) => other !== worker)
+    }
+    cell.stopSignal.addEventListener('abort', leave, { once: true })
+    cell.watch({
+      terminated: () => {
+        leave()
+        this.#replace(slot)
+      },
+    })
+  }
+
+  /** Spawns a worker for an empty slot, after a while; too often in too short a time, and the slot stays empty. */
+  #replace(slot: number): void {
+    if (this.#ctx.signal.aborted) return
+    const { clock, random } = this.#runtime
+    let vacancy = this.#vacancies.get(slot)
+    if (!vacancy) {
+      vacancy = { history: new RestartHistory(this.#plan.replace, random), timer: undefined }
+      this.#vacancies.set(slot, vacancy)
+    }
+    const delayMs = vacancy.history.next(clock.now())
+    if (delayMs === undefined) {
+      this.#givenUp++
+      const left = this.#plan.size - this.#givenUp
+      this.#runtime.warn('pool_shrunk', `a pool replaced a worker too often, ${left} are left: ${this.#ctx.self}`)
+      return
+    }
+    vacancy.timer = clock.setTimer(() => {
+      ignoreRejection(this.#spawn(slot).catch((error: unknown) => this.#notReplaced(slot, error)))
+    }, delayMs)
+    vacancy.timer.hold(false)
+  }
+
+  #notReplaced(slot: number, thrown: unknown): void {
+    if (this.#ctx.signal.aborted) return
+    const error = toActorError(thrown, String(this.#ctx.self))
+    this.#runtime.warn('worker_not_replaced', `a worker of a pool could not be replaced: ${error.message}`, error)
+    this.#replace(slot)
+  }
+}

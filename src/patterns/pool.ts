@@ -1,0 +1,134 @@
+/** Many actors behind one ref: a router, and the workers it hands messages to. */
+import type { Spawnable } from '../actor/actor.ts'
+import { isRepeatable } from '../actor/actor-instance.ts'
+import type { ActorRef } from '../actor/actor-ref.ts'
+import type { ActorSystem, SpawnOptions } from '../actor/actor-system.ts'
+import type { MailboxOptions } from '../actor/mailbox.ts'
+import type { RestartPolicy } from '../actor/supervision.ts'
+import { restartProblems } from '../actor/supervision.ts'
+import { ConfigError, describe } from '../base/errors.ts'
+import { PoolRouter } from './pool-router.ts'
+import type { PoolStrategy } from './pool-strategy.ts'
+import { isStrategy } from './pool-strategy.ts'
+import { Problems } from './problems.ts'
+
+/** How many workers a pool has, which of them gets a message, and what becomes of those that end. */
+export interface PoolOptions {
+  /** How many workers, at least 1. */
+  readonly size: number
+  /** Which worker gets a message. Default `'round-robin'`. */
+  readonly strategy?: PoolStrategy
+  /** The name of the pool. Default: it is anonymous. */
+  readonly name?: string
+  /** Whether other nodes can find the pool by its name, which it must have then. Default false. */
+  readonly public?: boolean
+  /**
+   * The mailbox of the pool itself. Its capacity is also how many messages its workers may have not answered, or not yet
+   * had room for, before the pool takes no more. Default: as for any actor.
+   */
+  readonly mailbox?: MailboxOptions
+  /** How each worker is spawned: its mailbox, its restart policy. Default: as any actor. */
+  readonly worker?: Omit<SpawnOptions, 'public'>
+  /** How a worker that has ended for good is replaced. */
+  readonly replace?: ReplacePolicy
+}
+
+/** How often and how soon a pool replaces a worker that has ended. */
+export interface ReplacePolicy {
+  /**
+   * Replacements in one place within `withinMs`, attempts that fail included; one more, and that place stays empty.
+   * Default {@link DEFAULT_MAX_REPLACEMENTS}; 0 replaces none.
+   */
+  readonly maxReplacements?: number
+  /** Length of the sliding window in which they count, in milliseconds. Default {@link DEFAULT_REPLACED_WITHIN_MS}. */
+  readonly withinMs?: number
+  /**
+   * Wait before the first replacement of a window, in milliseconds; it doubles with each. Default
+   * {@link DEFAULT_REPLACE_MIN_BACKOFF_MS}.
+   */
+  readonly minBackoffMs?: number
+  /** The longest wait, in milliseconds. Default {@link DEFAULT_REPLACE_MAX_BACKOFF_MS}. */
+  readonly maxBackoffMs?: number
+}
+
+/** Replacements in one place of a pool within the window unless said otherwise. */
+export const DEFAULT_MAX_REPLACEMENTS = 10
+/** The window in which replacements count unless said otherwise, in milliseconds. */
+export const DEFAULT_REPLACED_WITHIN_MS = 60_000
+/** The first wait before a replacement unless said otherwise, in milliseconds. */
+export const DEFAULT_REPLACE_MIN_BACKOFF_MS = 100
+/** The longest wait before a replacement unless said otherwise, in milliseconds. */
+export const DEFAULT_REPLACE_MAX_BACKOFF_MS = 5_000
+
+/**
+ * Spawns `size` actors and one in front of them, whose ref is for them all. To callers it is as any other: workers see
+ * the caller's deadline, its giving up and the original `sender`; streams pass through in both directions; `asType` and
+ * `asAny` work; when the workers have no room callers wait.
+ *
+ * A worker told to stop gets no more messages. When it has ended another takes its place, after a wait; if that happens
+ * too often the pool goes on without (a `warning` event, `pool_shrunk`). While there is none at all, asks reject with
+ * UnreachableError, outcome `not-sent`, and tells are dead letters. Stopping the pool lets its workers finish what
+ * they were asked, and stops them.
+ *
+ * @param parent a system, or the context of an actor whose child the pool becomes
+ * @param spawnable a class, or a function that makes a worker: an instance cannot be many
+ * @throws ConfigError naming every option that is wrong
+ * @throws what `ActorSystem.spawn` throws, also for the first workers: then none is left running
+ *
+ * @example
+ * ```ts
+ * import { asActor, contextOf, createActorSystem } from 'pulsing'
+ * import { pool } from 'pulsing/patterns'
+ *
+ * const Cart = asActor(class Cart {
+ *   items = new Map<string, number>()
+ *   add(user: string, n: number) {
+ *     this.items.set(user, (this.items.get(user) ?? 0) + n)
+ *     return this.items.get(user)
+ *   }
+ * })
+ * const system = await createActorSystem()
+ * const ref = await pool(system, Cart, { size: 4, strategy: { by: 'argument' } })
+ * const carts = ref.asType(Cart)
+ * await carts.add('ada', 1)
+ * const n = await carts.add('ada', 2) // the same worker
+ * if (n !== 3) throw new Error(`expected 3, got ${n}`)
+ * await system.shutdown()
+ * ```
+ */
+export async function pool(
+  parent: Pick<ActorSystem, 'spawn'>,
+  spawnable: Spawnable,
+  options: PoolOptions,
+): Promise<ActorRef> {
+  const { size, strategy = 'round-robin', name, worker = {}, mailbox } = options
+  const replace = replacePolicy(options.replace ?? {})
+  const problems = new Problems()
+  problems.count('size', size)
+  problems.expect('spawnable', spawnable, isRepeatable(spawnable), 'a class or a function that makes a worker')
+  problems.expect('strategy', strategy, isStrategy(strategy), 'round-robin, least-loaded, random or { by }')
+  problems.expect('worker', worker, !('public' in worker && worker.public), 'options of actors without a name')
+  problems.add(restartProblems(replace, describe))
+  problems.throwIfAny()
+  const router = new PoolRouter({ spawnable, size, strategy, worker, replace })
+  const spawnOptions: SpawnOptions = {
+    reentrant: true,
+    ...(options.public === undefined ? {} : { public: options.public }),
+    ...(mailbox ? { mailbox } : {}),
+  }
+  return name === undefined ? parent.spawn(router, spawnOptions) : parent.spawn(router, name, spawnOptions)
+}
+
+function replacePolicy(replace: ReplacePolicy): RestartPolicy {
+  if (typeof replace !== 'object' || replace === null)
+    throw new ConfigError(`expected replace as a ReplacePolicy, got ${describe(replace)}`)
+  return {
+    policy: 'always',
+    maxRestarts: replace.maxReplacements ?? DEFAULT_MAX_REPLACEMENTS,
+    withinMs: replace.withinMs ?? DEFAULT_REPLACED_WITHIN_MS,
+    minBackoffMs: replace.minBackoffMs ?? DEFAULT_REPLACE_MIN_BACKOFF_MS,
+    maxBackoffMs:
+      replace.maxBackoffMs ??
+      Math.max(replace.minBackoffMs ?? DEFAULT_REPLACE_MIN_BACKOFF_MS, DEFAULT_REPLACE_MAX_BACKOFF_MS),
+  }
+}

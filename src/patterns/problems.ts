@@ -1,0 +1,26 @@
+/** What is wrong with the options somebody gave, collected so that one error names all of it. */
+import { ConfigError, describe } from '../base/errors.ts'
+
+export class Problems {
+  readonly #sentences: string[] = []
+
+  /** Notes that `name` should be `expected`, unless it is. */
+  expect(name: string, value: unknown, isRight: boolean, expected: string): void {
+    if (!isRight) this.#sentences.push(`expected ${name} as ${expected}, got ${describe(value)}`)
+  }
+
+  /** A whole number of at least 1. */
+  count(name: string, value: unknown): void {
+    this.expect(name, value, Number.isInteger(value) && (value as number) >= 1, 'a whole number above 0')
+  }
+
+  /** Milliseconds above 0, Infinity included. */
+  duration(name: string, value: unknown): void {
+    this.expect(name, value, typeof value === 'number' && value > 0, 'a number of milliseconds above 0')
+  }
+
+  /** @throws ConfigError when something was noted */
+  throwIfAny(): void {
+    if (this.#sentences.length > 0) throw new ConfigError(this.#sentences)
+  }
+}
