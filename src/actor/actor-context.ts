@@ -3,7 +3,6 @@ import { ConfigError, describe, PulsingUnsupportedError } from '../base/errors.t
 import { Message } from '../message/message.ts'
 import type { Spawnable, StopReason } from './actor.ts'
 import type { ActorCell } from './actor-cell.ts'
-import type { ActorProxy } from './actor-proxy.ts'
 import type { ActorRef, AskOptions, Delivery } from './actor-ref.ts'
 import { Ref } from './actor-ref.ts'
 import type { ActorSystem, SpawnOptions } from './actor-system.ts'
@@ -77,7 +76,7 @@ export interface ActorContext {
    * ```
    */
   bind(ref: ActorRef): ActorRef
-  bind<C>(proxy: ActorProxy<C>): ActorProxy<C>
+  bind<P extends { readonly ref: ActorRef }>(proxy: P): P
   /**
    * Tells this actor, once, when `ref`'s actor has ended: with a Message of type `Terminated` whose value is
    * `{ ref, reason }`, behind the last message that actor sent here, also when it has ended before, and also when this
@@ -182,10 +181,10 @@ export class MessageContext implements ActorContext {
   }
 
   bind(ref: ActorRef): ActorRef
-  bind<C>(proxy: ActorProxy<C>): ActorProxy<C>
-  bind<C>(target: ActorRef | ActorProxy<C>): ActorRef | ActorProxy<C> {
+  bind<P extends { readonly ref: ActorRef }>(proxy: P): P
+  bind(target: ActorRef | { readonly ref: ActorRef }): ActorRef | { readonly ref: ActorRef } {
     if (target instanceof Ref) return target.behind(new BoundRecipient(target.recipient, this))
-    return this.cell.runtime.proxies.rebound(target as ActorProxy<C>, (ref) => this.bind(ref))
+    return this.cell.runtime.proxies.rebound(target, (ref) => this.bind(ref))
   }
 
   watch(ref: ActorRef): void {

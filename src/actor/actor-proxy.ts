@@ -61,7 +61,24 @@ type Disposing = { readonly [K in DisposeKey]: () => void }
  * calling this one calls it there, and gives a promise of its result. `using`, or `callback[Symbol.dispose]()`, says
  * that it is no longer needed.
  *
- * A parameter may be declared as `Callback<F>`, or as `F` when the result does not matter. Callers pass an `F` for both.
+ * A parameter may be declared as `Callback<F>`, or as `F` when the result does not matter: callers pass an `F` for both.
+ * That goes for a parameter itself, not for members of one.
+ *
+ * @example
+ * ```ts
+ * import { asActor, type Callback, createActorSystem } from 'pulsing'
+ *
+ * const Counter = asActor(class Counter {
+ *   async countTo(end: number, onCount: Callback<(n: number) => boolean>) {
+ *     for (let n = 1; n <= end; n++) if (await onCount(n)) return n
+ *     return end
+ *   }
+ * })
+ * const system = await createActorSystem()
+ * const counter = await Counter.local(system)
+ * await counter.countTo(10, (n) => n === 3) // 3
+ * await system.shutdown()
+ * ```
  */
 export type Callback<F extends AnyFunction> = ((...args: Parameters<F>) => Promise<Awaited<ReturnType<F>>>) & Disposing
 
@@ -154,6 +171,23 @@ type Offered<C, K extends keyof C> = { readonly [N in K]: ProxyMethod<C[N]> }
 /**
  * A typed remote control of an actor made from class `C`. A call rejects, or fails its stream, with what `ActorRef.ask`
  * would; reading a name that is no public method throws NoSuchMethodError. Safe to `await` and to log.
+ *
+ * @example
+ * ```ts
+ * import { type ActorProxy, asActor, createActorSystem } from 'pulsing'
+ *
+ * class Counter {
+ *   constructor(public value = 0) {}
+ *   increment(n = 1) { return (this.value += n) }
+ *   *count() { for (let i = 1; i <= this.value; i++) yield i }
+ * }
+ * const system = await createActorSystem()
+ * const counter: ActorProxy<Counter> = await asActor(Counter).local(system)
+ * await counter.tell('increment', 2)
+ * await counter.increment() // 3
+ * for await (const i of counter.count()) console.debug(i) // 1, 2, 3
+ * await system.shutdown()
+ * ```
  */
 export type ActorProxy<C> = Offered<C, MethodName<C>> & {
   /** The ref behind this proxy. */

@@ -7,7 +7,7 @@ import { PulsingUnsupportedError } from '../base/errors.ts'
 import { actorUri } from '../message/address.ts'
 import { Message } from '../message/message.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
-import type { Cancellable, MessageContext } from './actor-context.ts'
+import type { Cancellable, MessageContext, ScheduleOptions } from './actor-context.ts'
 import type { ActorProxy, ProxiedClass, UntypedProxy } from './actor-proxy.ts'
 import { MessageSource } from './message-source.ts'
 import type { Watcher } from './terminated.ts'
@@ -147,8 +147,8 @@ export interface Recipient {
   tell(message: Message, delivery: Delivery | undefined): Promise<void>
   /** @param isPlain whether the caller sent a plain value, and expects one */
   ask(message: Message, isPlain: boolean, delivery: Delivery | undefined): Promise<unknown>
-  /** Tells `message` after `delayMs` milliseconds. */
-  later(delayMs: number, message: Message): Cancellable
+  /** Tells `message` after `delayMs` milliseconds; a local actor that stops first is not told. */
+  later(delayMs: number, message: Message, options?: ScheduleOptions): Cancellable
   /** Tells `watcher`, once, when the actor has ended. @throws PulsingUnsupportedError where that cannot be known */
   watch(watcher: Watcher): void
   unwatch(watcher: Watcher): void

@@ -12,25 +12,25 @@ export type BehaviorHooks = Pick<ActorLike, 'onStart' | 'onStop' | 'onChildFailu
  * Handles one message: `msg` is the plain value that was sent, or the Message where one was sent, as by `ctx.watch`. The
  * result answers an `ask`; a {@link Behavior} answers nothing, and handles the messages from then on.
  */
-export type Handle<M, R> = (msg: M, ctx: ActorContext) => R | Behavior<M, R> | Promise<R | Behavior<M, R>>
+export type BehaviorHandler<M, R> = (msg: M, ctx: ActorContext) => R | Behavior<M, R> | Promise<R | Behavior<M, R>>
 
 /** A definition of actors; made by {@link behavior}. Every spawn, and every restart, makes another actor of it. */
 export class Behavior<in M, out R> implements ActorSource {
   /** @internal */
   readonly isRepeatable = true
-  readonly #handle: Handle<never, unknown>
+  readonly #handle: BehaviorHandler<never, unknown>
   readonly #hooks: BehaviorHooks
   /** Only for the compiler, which tells behaviors apart by it. */
   declare readonly types: ((msg: M) => R) | undefined
 
   /** @internal */
-  constructor(handle: Handle<M, R>, hooks: BehaviorHooks) {
-    this.#handle = handle as Handle<never, unknown>
+  constructor(handle: BehaviorHandler<M, R>, hooks: BehaviorHooks) {
+    this.#handle = handle as BehaviorHandler<never, unknown>
     this.#hooks = hooks
   }
 
   /** @internal */
-  get handle(): Handle<never, unknown> {
+  get handle(): BehaviorHandler<never, unknown> {
     return this.#handle
   }
 
@@ -60,7 +60,7 @@ export class Behavior<in M, out R> implements ActorSource {
  * await system.shutdown()
  * ```
  */
-export function behavior<M, R = unknown>(handle: Handle<M, R>, hooks: BehaviorHooks = {}): Behavior<M, R> {
+export function behavior<M, R = unknown>(handle: BehaviorHandler<M, R>, hooks: BehaviorHooks = {}): Behavior<M, R> {
   if (typeof handle !== 'function')
     throw new ConfigError(`expected a function of message and context, got ${describe(handle)}`)
   return new Behavior(handle, hooks)

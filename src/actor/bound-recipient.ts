@@ -1,6 +1,6 @@
 /** What stands behind a ref that was bound to a message: the same actor, every ask a part of handling that message. */
 import type { Message } from '../message/message.ts'
-import type { Cancellable, MessageContext } from './actor-context.ts'
+import type { Cancellable, MessageContext, ScheduleOptions } from './actor-context.ts'
 import type { Delivery, Recipient } from './actor-ref.ts'
 import type { Watcher } from './terminated.ts'
 
@@ -34,8 +34,8 @@ export class BoundRecipient implements Recipient {
     return this.#recipient.ask(message, isPlain, { ...delivery, sender: this.#context.self, within: this.#context })
   }
 
-  later(delayMs: number, message: Message): Cancellable {
-    return this.#recipient.later(delayMs, message)
+  later(delayMs: number, message: Message, options?: ScheduleOptions): Cancellable {
+    return this.#recipient.later(delayMs, message, options)
   }
 
   watch(watcher: Watcher): void {

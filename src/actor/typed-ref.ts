@@ -8,6 +8,16 @@ import type { ActorRef, AskOptions } from './actor-ref.ts'
  *
  * Every ActorRef is a TypedRef of any type, without a cast: the types are what the program says of the actor, and
  * nobody checks them at run time. A TypedRef of more messages, or of narrower answers, is one of fewer or wider.
+ *
+ * @example
+ * ```ts
+ * import { createActorSystem, type TypedRef } from 'pulsing'
+ *
+ * const system = await createActorSystem()
+ * const doubler: TypedRef<number, number> = await system.spawn({ receive: (msg) => msg.toObject<number>() * 2 })
+ * await doubler.ask(21) // 42
+ * await system.shutdown()
+ * ```
  */
 export interface TypedRef<in M, out R> {
   /** As {@link ActorRef}'s `id`. */

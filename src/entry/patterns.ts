@@ -12,6 +12,15 @@ export type { IdempotencyCacheOptions } from '../patterns/idempotency-cache.ts'
 export { DEFAULT_MAX_ENTRIES, DEFAULT_TTL_MS, IdempotencyCache } from '../patterns/idempotency-cache.ts'
 export type { Piped, PipeOptions } from '../patterns/pipe.ts'
 export { pipeTo, pipeToSelf } from '../patterns/pipe.ts'
+export type { PoolOptions, ReplacePolicy } from '../patterns/pool.ts'
+export {
+  DEFAULT_MAX_REPLACEMENTS,
+  DEFAULT_REPLACE_MAX_BACKOFF_MS,
+  DEFAULT_REPLACE_MIN_BACKOFF_MS,
+  DEFAULT_REPLACED_WITHIN_MS,
+  pool,
+} from '../patterns/pool.ts'
+export type { PoolStrategy } from '../patterns/pool-strategy.ts'
 export type { Attempt, KeyedAttempt, RetryOptions } from '../patterns/retry.ts'
 export {
   DEFAULT_ATTEMPTS,

@@ -3,6 +3,7 @@
  * them. Reentrant: what a worker takes long for does not hold up the others, until there is no more room.
  */
 import type { ActorLike, Spawnable } from '../actor/actor.ts'
+import { answersErrors } from '../actor/actor.ts'
 import type { ActorCell } from '../actor/actor-cell.ts'
 import type { ActorContext, MessageContext } from '../actor/actor-context.ts'
 import type { ActorRef, Ref } from '../actor/actor-ref.ts'
@@ -11,7 +12,7 @@ import { discardStream } from '../actor/discarded-result.ts'
 import { Tell } from '../actor/envelope.ts'
 import { RestartHistory, type RestartPolicy } from '../actor/supervision.ts'
 import type { Timer } from '../base/clock.ts'
-import { ignoreRejection } from '../base/deferred.ts'
+import { ignoreRejection, SETTLED } from '../base/deferred.ts'
 import { toActorError, UnreachableError } from '../base/errors.ts'
 import type { Message } from '../message/message.ts'
 import type { Candidate, Choose, PoolStrategy } from './pool-strategy.ts'
@@ -58,10 +59,11 @@ class Worker implements Candidate {
     this.load--
   }
 
-  /** Settles when the worker's mailbox has it. A worker that refuses it has counted it as a dead letter. */
-  tell(msg: Message, ctx: MessageContext): Promise<void> {
+  /** Settles when the worker's mailbox has it, if that is not at once. A worker that refuses it has counted it as a dead letter. */
+  tell(msg: Message, ctx: MessageContext): Promise<void> | undefined {
     this.load++
-    return this.#cell.accept(new CountedTell(msg.handOver(), ctx.sender, this.#ended)).catch(() => undefined)
+    const accepted = this.#cell.accept(new CountedTell(msg.handOver(), ctx.sender, this.#ended))
+    return accepted === SETTLED ? undefined : accepted.catch(() => undefined)
   }
 
   /** As the caller's own ask: until its deadline and no longer than it waits, plain or not as it asked. */
@@ -85,6 +87,8 @@ interface Vacancy {
 }
 
 export class PoolRouter implements ActorLike {
+  /** A worker's error is its caller's affair, and no failure of the pool. */
+  readonly [answersErrors] = true
   readonly #plan: PoolPlan
   /** Those that take messages, by slot. */
   #workers: readonly Worker[] = []

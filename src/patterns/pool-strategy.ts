@@ -6,8 +6,8 @@ import { parseCall } from '../proxy/call.ts'
 import { rendezvous } from './rendezvous.ts'
 
 /**
- * Which worker gets a message. `round-robin`: each in turn. `least-loaded`: the one with the fewest messages it was given
- * and has not finished. `random`: any. `{ by }`: always the same one for the same key, which is what the function returns
+ * Which worker gets a message. `round-robin`: each in turn. `least-loaded`: the one that was given the fewest messages it
+ * has not answered, or finished where nobody waits for an answer. `random`: any. `{ by }`: always the same one for the same key, which is what the function returns
  * for a message, or with `'argument'` the first argument of a method call. When a worker goes, only its keys move, and
  * they come back to the one that replaces it.
  */
@@ -21,7 +21,7 @@ export type PoolStrategy =
 export interface Candidate {
   /** Its place in the pool, from 0; whoever replaces it has the same. */
   readonly slot: number
-  /** Messages it was given and has not finished. */
+  /** Messages it was given that are not over: asks nobody waits for any more are. */
   readonly load: number
 }
 

@@ -1,12 +1,11 @@
 /** Many actors behind one ref: a router, and the workers it hands messages to. */
 import type { Spawnable } from '../actor/actor.ts'
+import type { ActorContext } from '../actor/actor-context.ts'
 import { isRepeatable } from '../actor/actor-instance.ts'
 import type { ActorRef } from '../actor/actor-ref.ts'
-import type { ActorSystem, SpawnOptions } from '../actor/actor-system.ts'
+import type { SpawnOptions } from '../actor/actor-system.ts'
 import type { MailboxOptions } from '../actor/mailbox.ts'
 import type { RestartPolicy } from '../actor/supervision.ts'
-import { restartProblems } from '../actor/supervision.ts'
-import { ConfigError, describe } from '../base/errors.ts'
 import { PoolRouter } from './pool-router.ts'
 import type { PoolStrategy } from './pool-strategy.ts'
 import { isStrategy } from './pool-strategy.ts'
@@ -97,38 +96,37 @@ export const DEFAULT_REPLACE_MAX_BACKOFF_MS = 5_000
  * ```
  */
 export async function pool(
-  parent: Pick<ActorSystem, 'spawn'>,
+  parent: Pick<ActorContext, 'spawn'>,
   spawnable: Spawnable,
   options: PoolOptions,
 ): Promise<ActorRef> {
-  const { size, strategy = 'round-robin', name, worker = {}, mailbox } = options
-  const replace = replacePolicy(options.replace ?? {})
+  const { size, strategy = 'round-robin', name, worker = {}, mailbox, replace = {} } = options
+  const {
+    maxReplacements = DEFAULT_MAX_REPLACEMENTS,
+    withinMs = DEFAULT_REPLACED_WITHIN_MS,
+    minBackoffMs = DEFAULT_REPLACE_MIN_BACKOFF_MS,
+    maxBackoffMs = Math.max(minBackoffMs, DEFAULT_REPLACE_MAX_BACKOFF_MS),
+  } = replace
   const problems = new Problems()
   problems.count('size', size)
   problems.expect('spawnable', spawnable, isRepeatable(spawnable), 'a class or a function that makes a worker')
   problems.expect('strategy', strategy, isStrategy(strategy), 'round-robin, least-loaded, random or { by }')
-  problems.expect('worker', worker, !('public' in worker && worker.public), 'options of actors without a name')
-  problems.add(restartProblems(replace, describe))
+  if (maxReplacements !== 0 && maxReplacements !== Infinity) problems.count('replace.maxReplacements', maxReplacements)
+  problems.duration('replace.withinMs', withinMs)
+  problems.backoff('replace.', minBackoffMs, maxBackoffMs)
   problems.throwIfAny()
-  const router = new PoolRouter({ spawnable, size, strategy, worker, replace })
+  const restart: RestartPolicy = {
+    policy: 'always',
+    maxRestarts: maxReplacements,
+    withinMs,
+    minBackoffMs,
+    maxBackoffMs,
+  }
+  const router = new PoolRouter({ spawnable, size, strategy, worker, replace: restart })
   const spawnOptions: SpawnOptions = {
     reentrant: true,
     ...(options.public === undefined ? {} : { public: options.public }),
     ...(mailbox ? { mailbox } : {}),
   }
   return name === undefined ? parent.spawn(router, spawnOptions) : parent.spawn(router, name, spawnOptions)
-}
-
-function replacePolicy(replace: ReplacePolicy): RestartPolicy {
-  if (typeof replace !== 'object' || replace === null)
-    throw new ConfigError(`expected replace as a ReplacePolicy, got ${describe(replace)}`)
-  return {
-    policy: 'always',
-    maxRestarts: replace.maxReplacements ?? DEFAULT_MAX_REPLACEMENTS,
-    withinMs: replace.withinMs ?? DEFAULT_REPLACED_WITHIN_MS,
-    minBackoffMs: replace.minBackoffMs ?? DEFAULT_REPLACE_MIN_BACKOFF_MS,
-    maxBackoffMs:
-      replace.maxBackoffMs ??
-      Math.max(replace.minBackoffMs ?? DEFAULT_REPLACE_MIN_BACKOFF_MS, DEFAULT_REPLACE_MAX_BACKOFF_MS),
-  }
 }

@@ -19,6 +19,14 @@ export class Problems {
     this.expect(name, value, typeof value === 'number' && value > 0, 'a number of milliseconds above 0')
   }
 
+  /** The first wait, and the longest, of waits that double; `prefix` stands before their names. */
+  backoff(prefix: string, minBackoffMs: number, maxBackoffMs: number): void {
+    const isWait = Number.isFinite(minBackoffMs) && minBackoffMs >= 0
+    this.expect(`${prefix}minBackoffMs`, minBackoffMs, isWait, 'a finite number of milliseconds, at least 0')
+    const isLonger = typeof maxBackoffMs === 'number' && maxBackoffMs >= minBackoffMs
+    this.expect(`${prefix}maxBackoffMs`, maxBackoffMs, isLonger, 'milliseconds, at least minBackoffMs')
+  }
+
   /** @throws ConfigError when something was noted */
   throwIfAny(): void {
     if (this.#sentences.length > 0) throw new ConfigError(this.#sentences)

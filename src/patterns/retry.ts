@@ -187,9 +187,7 @@ function resolved(options: RetryOptions): Resolved {
   } = options
   const problems = new Problems()
   if (attempts !== Infinity) problems.count('attempts', attempts)
-  const isWait = Number.isFinite(minBackoffMs) && minBackoffMs >= 0
-  problems.expect('minBackoffMs', minBackoffMs, isWait, 'a finite number of milliseconds, at least 0')
-  problems.expect('maxBackoffMs', maxBackoffMs, maxBackoffMs >= minBackoffMs, 'milliseconds, at least minBackoffMs')
+  problems.backoff('', minBackoffMs, maxBackoffMs)
   problems.duration('timeoutMs', timeoutMs)
   const isKey = key === undefined || key === true || (typeof key === 'string' && key !== '')
   problems.expect('key', key, isKey, 'a text that is not empty, or true')

@@ -54,7 +54,8 @@ function makeProxy(ref: ActorRef, prototype: object | undefined, className: stri
         get: (_target, name) =>
           typeof name === 'symbol' || QUIETLY_ABSENT.has(name)
             ? undefined
-            : (...args: unknown[]) => recipient.later(delayMs, callMessage(check(name), lent(args, recipient))),
+            : (...args: unknown[]) =>
+                recipient.later(delayMs, callMessage(check(name), lent(args, recipient)), { survivesRestart: true }),
       },
     )
   const proxy = new Proxy(own, {

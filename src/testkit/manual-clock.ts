@@ -8,7 +8,7 @@ import { ConfigError, describe, PulsingSystemError } from '../base/errors.ts'
 import { macrotask } from '../base/macrotask.ts'
 
 /** Turns of the event loop in a row without a use of the clock after which all counts as settled. */
-export const QUIET_TURNS = 16
+export const QUIET_TURNS = 32
 /** Turns of the event loop that {@link ManualClock.settle} waits at most. */
 export const MAX_SETTLE_TURNS = 100_000
 
@@ -96,8 +96,8 @@ export class ManualClock implements Clock {
 
   /**
    * Lets `ms` milliseconds pass as they would: {@link settle}s, moves on to the next timer, runs it, settles again, and
-   * so on, those set meanwhile included, until the time is over and everything has settled. Actors, asks and streams of
-   * systems on this clock, and nodes linked in memory, need nothing else. Several calls at a time share their steps.
+   * so on, those set meanwhile included, until the time is over and everything has settled. A test of systems on this
+   * clock needs nothing else. Several calls at a time share their steps.
    *
    * What a timer throws rejects it, with the clock at that timer.
    *
@@ -142,9 +142,10 @@ export class ManualClock implements Clock {
 
   /**
    * Lets everything happen that can happen without time passing: waits turn by turn of the event loop, running what
-   * {@link afterTurn} was given after each, until nobody has used the clock for {@link QUIET_TURNS} turns in a row.
-   * Promises have come to rest then, and so have messages between nodes in this process. What takes real time has not:
-   * sockets, workers, the platform's own timers; await what they bring.
+   * {@link afterTurn} was given after each, until nobody has set or cancelled a timer, or asked for the end of a turn,
+   * for {@link QUIET_TURNS} turns in a row. Promises have come to rest then, and so have asks, also between nodes linked
+   * in this process. Not waited for is what takes real time (sockets, workers, the platform's own timers), and what goes
+   * on for longer than those turns without a use of the clock: await what they bring.
    *
    * @throws PulsingSystemError when it is not quiet after {@link MAX_SETTLE_TURNS} turns
    */
@@ -176,7 +177,8 @@ export class ManualClock implements Clock {
   }
 
   #endAfter(ms: number): number {
-    if (!(ms >= 0)) throw new ConfigError(`expected milliseconds, 0 or more, got ${describe(ms)}`)
+    if (typeof ms !== 'number' || !(ms >= 0))
+      throw new ConfigError(`expected milliseconds, 0 or more, got ${describe(ms)}`)
     return this.#now + ms
   }
 

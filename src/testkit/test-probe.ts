@@ -202,15 +202,21 @@ export class TestProbe implements AsyncDisposable {
     if (!Number.isSafeInteger(count) || count < 1)
       throw new ConfigError(`expected count as a whole number, at least 1, got ${describe(count)}`)
     const limitMs = this.#limitOf(options)
-    let received: Received[] = []
+    const received: ReceivedMessage[] = []
     const take = (): boolean => {
-      if (this.#messages.length < count) return false
-      received = this.#messages.splice(0, count)
-      return true
+      received.push(...this.#messages.splice(0, count - received.length))
+      return received.length === count
     }
-    if (!(await this.#wait(limitMs, take)))
-      throw new ProbeError(`expected ${count} messages within ${limitMs} ms, got ${this.#lineText()}`)
-    return received as Received<T>[]
+    const isMet = await this.#wait(limitMs, take).catch((error: unknown) => {
+      this.#putBack(received)
+      throw error
+    })
+    if (!isMet) {
+      const got = lineText(received)
+      this.#putBack(received)
+      throw new ProbeError(`expected ${count} messages within ${limitMs} ms, got ${got}`)
+    }
+    return received as Received[] as Received<T>[]
   }
 
   /**
@@ -225,7 +231,7 @@ export class TestProbe implements AsyncDisposable {
     const begin = this.#clock.now()
     if (await this.#wait(limitMs, () => this.#messages.length > 0))
       throw new ProbeError(
-        `expected no message within ${limitMs} ms, got ${this.#lineText()} after ${Math.round(this.#clock.now() - begin)} ms`,
+        `expected no message within ${limitMs} ms, got ${lineText(this.#messages)} after ${Math.round(this.#clock.now() - begin)} ms`,
       )
   }
 
@@ -270,7 +276,7 @@ export class TestProbe implements AsyncDisposable {
       this.#ctx.watch(ref)
       if (!(await this.#wait(limitMs, take)))
         throw new ProbeError(
-          `expected ${valueText(ref)} to end within ${limitMs} ms, got no such news, but ${this.#lineText()}`,
+          `expected ${valueText(ref)} to end within ${limitMs} ms, got no such news, but ${lineText(this.#messages)}`,
         )
     }
     return reason!
@@ -443,20 +449,22 @@ export class TestProbe implements AsyncDisposable {
     }
     const isMessage = expected instanceof Message
     if (deepEqual(isMessage ? message : value, expected)) return
-    throw new ProbeError(`expected ${expectedText(expected)}, got ${received}${this.#restText()}`, {
+    const behind = this.#messages.length === 0 ? '' : `, and behind it ${lineText(this.#messages)}`
+    throw new ProbeError(`expected ${expectedText(expected)}, got ${received}${behind}`, {
       expected: isMessage ? plain(expected) : expected,
       actual: isMessage ? plain(message) : value,
     })
   }
 
-  #lineText(): string {
-    const count = this.#messages.length
-    return count === 0 ? 'none' : `${count}: ${this.#messages.join('; ')}`
+  /** Others may have waited behind whoever gave up. */
+  #putBack(messages: readonly ReceivedMessage[]): void {
+    this.#messages.unshift(...messages)
+    this.#settleWaits()
   }
+}
 
-  #restText(): string {
-    return this.#messages.length === 0 ? '' : `, and behind it ${this.#lineText()}`
-  }
+function lineText(messages: readonly ReceivedMessage[]): string {
+  return messages.length === 0 ? 'none' : `${messages.length}: ${messages.join('; ')}`
 }
 
 function expectedText(expected: unknown): string {

@@ -1,6 +1,6 @@
 /** A clock the test moves: what runs when, and what has happened when it stands still again. */
-import { createActorSystem, SystemConfig } from 'pulsing'
-import { ManualClock, memoryPair, QUIET_TURNS } from 'pulsing/testkit'
+import { type ActorLike, type ActorRef, createActorSystem, SystemConfig } from 'pulsing'
+import { ManualClock, QUIET_TURNS } from 'pulsing/testkit'
 import { expect, onTestFinished, test } from 'vitest'
 import { macrotask } from '../../src/base/macrotask.ts'
 
@@ -15,6 +15,10 @@ function turns(count: number): Promise<void> {
     const next = (left: number): void => (left === 0 ? resolve() : macrotask(() => next(left - 1)))
     next(count)
   })
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve()))
 }
 
 test('time stands still until it is moved, and moves by what was said', async () => {
@@ -164,10 +168,13 @@ test('a system on the clock: asks time out, and scheduled messages come, when th
   const system = await createActorSystem(SystemConfig.standalone().withClock(clock))
   onTestFinished(() => system.shutdown())
   const ticks: number[] = []
-  const actor = await system.spawn({
-    onStart: (ctx) => void ctx.schedule(100, 'tick', { everyMs: 100 }),
-    receive: (msg) => (msg.toObject() === 'tick' ? void ticks.push(clock.now()) : new Promise(() => undefined)),
-  }, { reentrant: true })
+  const actor = await system.spawn(
+    {
+      onStart: (ctx) => void ctx.schedule(100, 'tick', { everyMs: 100 }),
+      receive: (msg, ctx) => (msg.toObject() === 'tick' ? void ticks.push(clock.now()) : aborted(ctx.signal)),
+    },
+    { reentrant: true },
+  )
   const outcome = actor.ask('never answered', { timeout: 250 }).catch((error: unknown) => [clock.now(), error])
   await clock.advanceAsync(1_000)
   expect(ticks).toEqual([100, 200, 300, 400, 500, 600, 700, 800, 900, 1_000])
@@ -186,21 +193,23 @@ test('work that yields to the event loop goes on in settle', async () => {
   expect(handled).toBe(100)
 })
 
-test('what goes through connections in memory needs no time', async () => {
+test('what goes between nodes needs no time', async () => {
   const clock = new ManualClock()
-  const [near, far] = memoryPair()
-  let bounces = 0
-  const bounce = (from: typeof near) => ({
-    received: (batch: Uint8Array) => {
-      if (++bounces < 200) from.send(batch)
+  const config = SystemConfig.standalone().withClock(clock)
+  const [here, there] = await Promise.all([createActorSystem(config), createActorSystem(config)])
+  onTestFinished(() => Promise.all([here.shutdown(), there.shutdown()]).then(() => undefined))
+  const { port1, port2 } = new MessageChannel()
+  await Promise.all([here.connect(port1), there.connect(port2)])
+  const paddle: ActorLike = {
+    receive: async (msg, ctx) => {
+      const [left, partner] = msg.toObject<[number, ActorRef]>()
+      return left === 0 ? 'out' : partner.ask([left - 1, ctx.self])
     },
-    drained: () => undefined,
-    closed: () => undefined,
-  })
-  near.open(bounce(near))
-  far.open(bounce(far))
-  near.send(new Uint8Array(1))
-  await clock.advanceUntil(() => bounces === 200, 0)
-  expect([bounces > QUIET_TURNS, clock.now()]).toEqual([true, 0])
-  near.close()
+  }
+  const far = await there.spawn(paddle, 'far', { public: true })
+  const near = await here.spawn(paddle, { reentrant: true })
+  let outcome: unknown
+  void near.ask([1, await here.resolve(far.name!)]).then((reply) => (outcome = reply))
+  await clock.advanceUntil(() => outcome !== undefined, 0)
+  expect([outcome, clock.now()]).toEqual(['out', 0])
 })

@@ -10,6 +10,9 @@ export class Plain {
   ) {
     this.value = start
   }
+  // biome-ignore lint/suspicious/noExplicitAny: what a user may have written
+  whatever: any
+  maybeCallback?: () => number
   get double(): number {
     return this.value * 2
   }
@@ -69,11 +72,32 @@ export class Plain {
   }
   onStart(): void {}
   onStop(): void {}
+  onChildFailure(): undefined {}
   metadata(): Record<string, string> {
     return {}
   }
   toJSON(): string {
     return ''
+  }
+  // biome-ignore lint/suspicious/noThenProperty: a proxy must not offer it
+  then(): void {}
+  toString(): string {
+    return ''
+  }
+  toLocaleString(): string {
+    return ''
+  }
+  valueOf(): number {
+    return 0
+  }
+  hasOwnProperty(): boolean {
+    return false
+  }
+  isPrototypeOf(): boolean {
+    return false
+  }
+  propertyIsEnumerable(): boolean {
+    return false
   }
   _internal(): void {}
   protected guarded(): void {}

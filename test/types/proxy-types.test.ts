@@ -3,13 +3,16 @@ import {
   type ActorContext,
   type ActorProxy,
   type ActorRef,
+  type Cancellable,
   contextOf,
   type Message,
   type MethodName,
+  type ProxiedClass,
   type StreamReader,
   type UntypedProxy,
 } from 'pulsing'
 import { expectTypeOf, test } from 'vitest'
+import type { DelayedProxy } from '../../src/actor/actor-proxy.ts'
 import { Plain } from './plain.ts'
 
 type Proxy = ActorProxy<Plain>
@@ -51,8 +54,16 @@ test('a proxy offers the public methods of the class: no fields, getters, hooks,
     void proxy.onStart
     // @ts-expect-error a hook
     void proxy.metadata
+    // @ts-expect-error a hook
+    void proxy.onChildFailure
     // @ts-expect-error never offered
     void proxy.toJSON
+    // @ts-expect-error never offered
+    void proxy.then
+    // @ts-expect-error a field that may be anything
+    void proxy.whatever
+    // @ts-expect-error a function that may be missing
+    void proxy.maybeCallback
     // @ts-expect-error underscored
     void proxy._internal
     // @ts-expect-error protected
@@ -64,30 +75,36 @@ test('a proxy offers the public methods of the class: no fields, getters, hooks,
   })
 })
 
+test('what every object has is not a method, whatever the class makes of it', () => {
+  type Inherited = keyof typeof Object.prototype & string
+  expectTypeOf<MethodName<Plain> & Inherited>().toEqualTypeOf<never>()
+  expectTypeOf<Proxy['toString']>().toEqualTypeOf<() => string>()
+  expectTypeOf<Proxy['valueOf']>().toEqualTypeOf<() => Object>()
+  compiled(() => {
+    // @ts-expect-error no method of the actor
+    void proxy.tell('toString')
+    // @ts-expect-error no method of the actor
+    void proxy.delayed(1).hasOwnProperty().cancel()
+  })
+})
+
+test('a method cannot hide what a proxy has of its own', () => {
+  class Hiding {
+    ref(): string {
+      return ''
+    }
+    delayed(text: string): string {
+      return text
+    }
+    other(): void {}
+  }
+  expectTypeOf<MethodName<Hiding>>().toEqualTypeOf<'other'>()
+  expectTypeOf<ActorProxy<Hiding>['ref']>().toEqualTypeOf<ActorRef>()
+  expectTypeOf<ActorProxy<Hiding>['delayed']>().toEqualTypeOf<(delayMs: number) => DelayedProxy<Hiding>>()
+})
+
 test('a proxy cannot be mistaken for a promise', () => {
   expectTypeOf<Awaited<Proxy>>().toEqualTypeOf<Proxy>()
-})
-
-test('results are promises of what the method returns, promises unwrapped', () => {
-  expectTypeOf<ReturnType<Proxy['get']>>().toEqualTypeOf<Promise<number>>()
-  expectTypeOf<ReturnType<Proxy['later']>>().toEqualTypeOf<Promise<string>>()
-  expectTypeOf<ReturnType<Proxy['nothing']>>().toEqualTypeOf<Promise<void>>()
-  expectTypeOf<ReturnType<Proxy['maybe']>>().toEqualTypeOf<Promise<number | undefined>>()
-  expectTypeOf<ReturnType<Proxy['anything']>>().toEqualTypeOf<Promise<unknown>>()
-  // biome-ignore lint/suspicious/noExplicitAny: what a user may have written
-  expectTypeOf<ReturnType<Proxy['unsafe']>>().toEqualTypeOf<Promise<any>>()
-})
-
-test('arrays, strings, bytes and Maps are values; generators, async iterables and web streams are streams', () => {
-  expectTypeOf<ReturnType<Proxy['list']>>().toEqualTypeOf<Promise<number[]>>()
-  expectTypeOf<ReturnType<Proxy['text']>>().toEqualTypeOf<Promise<string>>()
-  expectTypeOf<ReturnType<Proxy['bytes']>>().toEqualTypeOf<Promise<Uint8Array>>()
-  expectTypeOf<ReturnType<Proxy['map']>>().toEqualTypeOf<Promise<Map<string, number>>>()
-  expectTypeOf<ReturnType<Proxy['count']>>().toExtend<AsyncIterable<number>>()
-  expectTypeOf<ReturnType<Proxy['count']>['readable']>().toEqualTypeOf<ReadableStream<number>>()
-  expectTypeOf<ReturnType<Proxy['letters']>>().toExtend<AsyncIterable<string>>()
-  expectTypeOf<ReturnType<Proxy['web']>>().toExtend<AsyncIterable<Date>>()
-  expectTypeOf<ReturnType<Proxy['reader']>>().toExtend<AsyncIterable<bigint>>()
 })
 
 test('arguments are the method’s', () => {
@@ -117,6 +134,24 @@ test('tell takes a method’s name and its arguments', () => {
     void proxy.tell('_internal')
   })
   expectTypeOf<ReturnType<Proxy['tell']>>().toEqualTypeOf<Promise<void>>()
+})
+
+test('delayed gives the same methods and arguments, each call to be cancelled', () => {
+  expectTypeOf(proxy.delayed).toEqualTypeOf<(delayMs: number) => DelayedProxy<Plain>>()
+  expectTypeOf<keyof DelayedProxy<Plain>>().toEqualTypeOf<MethodName<Plain>>()
+  expectTypeOf<DelayedProxy<Plain>['later']>().toEqualTypeOf<(text: string, times?: number) => Cancellable>()
+  compiled(() => {
+    proxy.delayed(10).later('a', 2).cancel()
+    proxy.delayed(10).count(3).cancel()
+    // @ts-expect-error wrong argument
+    proxy.delayed(10).later(5)
+    // @ts-expect-error no such method
+    void proxy.delayed(10).nope
+    // @ts-expect-error missing delay
+    proxy.delayed()
+    // @ts-expect-error one-way: there is no result
+    void proxy.delayed(10).get().then
+  })
 })
 
 test('a proxy is read only, and has its ref', () => {
@@ -158,5 +193,33 @@ test('asType gives the proxy of the class, asAny one of unknown calls', () => {
     expectTypeOf(ref.asType(Plain)).toEqualTypeOf<ActorProxy<Plain>>()
     expectTypeOf(ref.asAny()).toEqualTypeOf<UntypedProxy>()
     expectTypeOf(ref.asAny().ref).toEqualTypeOf<ActorRef>()
+    expectTypeOf(ref.asAny().tell('anything', 1, 'a')).toEqualTypeOf<Promise<void>>()
+    expectTypeOf(ref.asAny().delayed(10)['anything']!(1, 'a')).toEqualTypeOf<Cancellable>()
+    expectTypeOf(ref.asAny()['anything']!(1, 'a')).toExtend<Promise<unknown> & AsyncIterable<unknown>>()
+  })
+})
+
+test('the proxy of a class of any type is one of unknown calls as well', () => {
+  // biome-ignore lint/suspicious/noExplicitAny: what a user may have written
+  type AnyProxy = ActorProxy<any>
+  compiled((): unknown => {
+    const any = ref.asAny() as AnyProxy
+    expectTypeOf(any['anything']!(1, 'a')).toExtend<Promise<unknown> & AsyncIterable<unknown>>()
+    expectTypeOf(any.ref).toEqualTypeOf<ActorRef>()
+    return [any.tell('anything', 1), any.delayed(10)['anything']!(1).cancel()]
+  })
+})
+
+test('code that does not know the class can still use what every proxy has', () => {
+  const first = <C extends object>(Class: ProxiedClass<C>, method: MethodName<C>): unknown => {
+    const some = ref.asType(Class)
+    expectTypeOf(some.ref).toEqualTypeOf<ActorRef>()
+    expectTypeOf(some.delayed(1)).toEqualTypeOf<DelayedProxy<C>>()
+    return [some, method]
+  }
+  compiled(() => {
+    first(Plain, 'get')
+    // @ts-expect-error no such method
+    first(Plain, 'nope')
   })
 })
