@@ -19,6 +19,7 @@ import type { SpawnOptions } from './actor-system.ts'
 import { ActorTurns } from './actor-turns.ts'
 import { LocalAsk } from './ask.ts'
 import { borrowCallback, lendCallback } from './callback.ts'
+import { checkDelay } from './delay.ts'
 import { discardStream } from './discarded-result.ts'
 import type { Envelope } from './envelope.ts'
 import { Tell } from './envelope.ts'
@@ -119,12 +120,8 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
   }
 
   later(delayMs: number, message: Message, { everyMs, survivesRestart = false }: ScheduleOptions = {}): Cancellable {
-    const check = (what: string, ms: number, isRight: boolean): void => {
-      if (typeof ms !== 'number' || !isRight)
-        throw new ConfigError(`expected ${what} as a number of milliseconds, got ${describe(ms)}`)
-    }
-    check('delayMs', delayMs, delayMs >= 0)
-    if (everyMs !== undefined) check('everyMs', everyMs, everyMs > 0)
+    checkDelay('delayMs', delayMs, 0)
+    if (everyMs !== undefined) checkDelay('everyMs', everyMs, Number.MIN_VALUE)
     if (this.stopReason !== undefined) return { cancel: () => undefined }
     const { holdings } = this
     let timer: Timer
@@ -335,7 +332,9 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
     const message = `the actor was stopped and did not finish this message in ${STOP_GRACE_MS} ms`
     for (const envelope of this.handling()) {
       this.leave(envelope)
-      envelope.fail(new ActorStoppedError(message, { address: this.toString() }))
+      const error = new ActorStoppedError(message, { address: this.toString() })
+      envelope.fail(error)
+      envelope.cancel(error)
     }
     this.drained()
   }

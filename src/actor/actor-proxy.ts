@@ -63,36 +63,26 @@ type Disposing = { readonly [K in DisposeKey]: () => void }
  *
  * A parameter may be declared as `Callback<F>`, or as `F` when the result does not matter: callers pass an `F` for both.
  * That goes for a parameter itself, not for members of one.
- *
- * @example
- * ```ts
- * import { asActor, type Callback, createActorSystem } from 'pulsing'
- *
- * const Counter = asActor(class Counter {
- *   async countTo(end: number, onCount: Callback<(n: number) => boolean>) {
- *     for (let n = 1; n <= end; n++) if (await onCount(n)) return n
- *     return end
- *   }
- * })
- * const system = await createActorSystem()
- * const counter = await Counter.local(system)
- * await counter.countTo(10, (n) => n === 3) // 3
- * await system.shutdown()
- * ```
  */
 export type Callback<F extends AnyFunction> = ((...args: Parameters<F>) => Promise<Awaited<ReturnType<F>>>) & Disposing
 
 type AnyCallback = ((...args: never[]) => Promise<unknown>) & Disposing
 
 /** What a caller passes for a parameter: for a callback, any function that can stand behind it. */
-type Passed<P> = IsAny<P> extends true ? P : [Extract<P, AnyCallback>] extends [never] ? P : PassedCallback<P>
+type Passed<P> = [Extract<P, AnyCallback>] extends [never] ? P : PassedCallback<P>
 type PassedCallback<P> = P extends ((...args: infer A) => Promise<infer R>) & Disposing
   ? ((...args: A) => R) | ((...args: A) => Promise<R>)
   : P
 type PassedArguments<A extends readonly unknown[]> = { [I in keyof A]: Passed<A[I]> }
 
 /** What is answered as a stream: async iterables, web streams, and iterators that can be iterated, as generators can. */
-type Streamed<T> = AsyncIterable<T> | (Iterable<T> & { next(...args: never): unknown }) | ReadableStream<T>
+type Streamed<T> = AsyncIterable<T> | SelfIterable<T> | WebStream<T>
+/** Never where the program's `lib` knows no web streams: the name would stand for `any`, and every result be a stream. */
+type WebStream<T> = typeof globalThis extends { readonly ReadableStream: unknown } ? ReadableStream<T> : never
+/** One interface, no intersection: the compiler then sees a missing member before it compares what `next` gives. */
+interface SelfIterable<T> extends Iterable<T> {
+  next(...args: never): unknown
+}
 type Items<R> = R extends Streamed<infer T> ? StreamReader<T> : R
 
 /**
@@ -163,7 +153,7 @@ export type ProxyMethod<F> =
   IsAny<F> extends true ? UntypedMethod : true extends OverloadsOf<F>[number]['isAltered'] ? Calls<OverloadsOf<F>> : F
 
 /** The arguments of any of a method's overloads, as a caller passes them. */
-export type ProxyArguments<F> = IsAny<F> extends true ? unknown[] : ArgumentsOf<OverloadsOf<F>[number]>
+export type ProxyArguments<F> = ArgumentsOf<OverloadsOf<F>[number]>
 type ArgumentsOf<O> = O extends { readonly passed: infer A extends readonly unknown[] } ? A : never
 
 type Offered<C, K extends keyof C> = { readonly [N in K]: ProxyMethod<C[N]> }
@@ -174,15 +164,15 @@ type Offered<C, K extends keyof C> = { readonly [N in K]: ProxyMethod<C[N]> }
  *
  * @example
  * ```ts
- * import { type ActorProxy, asActor, createActorSystem } from 'pulsing'
+ * import { asActor, createActorSystem } from 'pulsing'
  *
- * class Counter {
+ * const Counter = asActor(class Counter {
  *   constructor(public value = 0) {}
  *   increment(n = 1) { return (this.value += n) }
  *   *count() { for (let i = 1; i <= this.value; i++) yield i }
- * }
+ * })
  * const system = await createActorSystem()
- * const counter: ActorProxy<Counter> = await asActor(Counter).local(system)
+ * const counter = await Counter.local(system) // an ActorProxy
  * await counter.tell('increment', 2)
  * await counter.increment() // 3
  * for await (const i of counter.count()) console.debug(i) // 1, 2, 3

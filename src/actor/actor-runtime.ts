@@ -1,5 +1,5 @@
 /** All actors of one node: spawning, finding, stopping, and what they share. Complete without a network. */
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 import { Deadlines } from '../base/deadlines.ts'
 import { Emitter } from '../base/emitter.ts'
 import type { PulsingError } from '../base/errors.ts'
@@ -16,10 +16,13 @@ import type { Random } from '../base/random.ts'
 import { nameProblem } from '../message/address.ts'
 import type { ActorLike, Spawnable, StopReason } from './actor.ts'
 import { ActorCell } from './actor-cell.ts'
+import type { Cancellable } from './actor-context.ts'
 import { isActorLike, isActorSource, isRepeatable } from './actor-instance.ts'
 import type { ActorRef, Delivery, ProxyFactory } from './actor-ref.ts'
 import { DEFAULT_ASK_TIMEOUT_MS } from './actor-ref.ts'
 import type { ActorSystem, Census, SpawnOptions } from './actor-system.ts'
+import { RELEASE_TYPE } from './callback.ts'
+import { checkDelay } from './delay.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { LogLimiter } from './log-limiter.ts'
 import { MAX_MAILBOX_CAPACITY, Mailbox, MIN_MAILBOX_CAPACITY, OVERFLOWS } from './mailbox.ts'
@@ -56,6 +59,7 @@ export class ActorRuntime {
   readonly #mailboxCapacity: number
   readonly #log: LogLimiter
   readonly #internal = new Set<ActorCell>()
+  readonly #timers = new Set<Timer>()
   readonly #cells = new Map<string, ActorCell>()
   readonly #names = new Map<string, ActorCell | undefined>()
   readonly #publicCells = new Set<ActorCell>()
@@ -163,6 +167,8 @@ export class ActorRuntime {
     this.#isClosed = true
     await Promise.all([...this.#cells.values()].filter((cell) => !cell.parent).map((cell) => cell.stop('shutdown')))
     this.deadlines.close()
+    for (const timer of this.#timers) timer.cancel()
+    this.#timers.clear()
   }
 
   /** @internal called by a cell that ended */
@@ -188,6 +194,8 @@ export class ActorRuntime {
 
   /** Counts and reports a message nobody will handle. */
   deadLetter(recipient: string, msgType: string, reason: string): void {
+    // A callback that is gone is gone: nobody misses the news that it is not needed any more.
+    if (msgType === RELEASE_TYPE) return
     this.#deadLetters++
     this.events.emit('deadLetter', { recipient, msgType, reason, total: this.#deadLetters })
     this.#log.write(
@@ -212,9 +220,25 @@ export class ActorRuntime {
     this.#log.write('warn', code, message)
   }
 
+  /** Calls `callback` after `delayMs` milliseconds, unless this node ends first. @throws ConfigError */
+  later(delayMs: number, callback: () => void): Cancellable {
+    checkDelay('delayMs', delayMs, 0)
+    const timer = this.clock.setTimer(() => {
+      this.#timers.delete(timer)
+      callback()
+    }, delayMs)
+    this.#timers.add(timer)
+    return {
+      cancel: () => {
+        this.#timers.delete(timer)
+        timer.cancel()
+      },
+    }
+  }
+
   /** What of this node lives, and has to end some day. */
   census(): Census {
-    let timers = 0
+    let timers = this.#timers.size
     let streams = 0
     for (const cell of this.#cells.values()) {
       timers += cell.pending.timers

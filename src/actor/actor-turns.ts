@@ -4,7 +4,7 @@
  */
 import { rejected, SETTLED } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
-import { ActorStoppedError, isPulsingError, MailboxFullError, toActorError } from '../base/errors.ts'
+import { ActorStoppedError, isPulsingError, MailboxFullError, StreamClosedError, toActorError } from '../base/errors.ts'
 import { Message } from '../message/message.ts'
 import { IterableSource, isStreamLike, toSource } from '../stream/iterable-source.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
@@ -167,6 +167,7 @@ export abstract class ActorTurns implements Runnable {
     if (!envelope.isStashed) {
       if (typeof result !== 'object' || result === null) envelope.succeed(result)
       else this.#answer(envelope, result)
+      envelope.forget()
     }
     if (this.phase !== 'running') this.drained()
   }
@@ -179,9 +180,14 @@ export abstract class ActorTurns implements Runnable {
     try {
       const { holdings } = this
       const streams = (holdings.streams ??= new Set())
-      const source = toSource(result, () => {
+      const source = toSource(result, (reason) => {
         if (source instanceof IterableSource) streams.delete(source)
-        envelope.cancel(undefined)
+        envelope.cancel(
+          reason ??
+            new StreamClosedError('expected a reader of the stream, got one that has left or read it to the end', {
+              address: this.toString(),
+            }),
+        )
       })
       if (source instanceof IterableSource) streams.add(source)
       envelope.succeed(new StreamReader(source))
@@ -195,6 +201,7 @@ export abstract class ActorTurns implements Runnable {
     const error = toActorError(thrown, this.toString())
     discardStream(envelope.message)
     envelope.fail(error)
+    envelope.forget()
     this.runtime.reportFailure(this.ref, error, envelope.isAsk)
     if (this.phase !== 'running') this.drained()
     else if (!this.actor[answersErrors] || this.options?.restart?.methodErrors === 'failure') this.handlerFailed(error)

@@ -26,6 +26,7 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
   #signal: AbortSignal | undefined = undefined
   #onAbort: (() => void) | undefined = undefined
   #isSettled = false
+  #isAnswered = false
 
   constructor(message: Message, delivery: Delivery | undefined, isPlain: boolean, cell: ActorCell) {
     super(message, delivery?.sender)
@@ -43,7 +44,8 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
   }
 
   override get deadline(): number | undefined {
-    return this.waitingSince && this.waitingSince.startedAt + this.#timeoutMs
+    // Nobody waits for what comes after the answer: the items of a stream take their time.
+    return this.waitingSince && !this.#isAnswered ? this.waitingSince.startedAt + this.#timeoutMs : undefined
   }
 
   override get within(): MessageContext | undefined {
@@ -72,6 +74,7 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
       this.fail(toActorError(error, String(this.#cell)))
       return
     }
+    this.#isAnswered = true
     if (this.#settle()) this.#resolve(reply)
     else discardResult(reply)
   }

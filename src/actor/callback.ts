@@ -16,7 +16,7 @@ type AnyFunction = (...args: unknown[]) => unknown
 
 /** Types of the messages a callback's actor gets: a call, whose value is the list of arguments, and the end. */
 const CALL_TYPE = '@callback'
-const RELEASE_TYPE = '@release'
+export const RELEASE_TYPE = '@release'
 
 /** The actor behind a function that was lent. */
 class CallbackActor implements ActorLike {
@@ -56,7 +56,10 @@ export function borrowCallback(recipient: Recipient): Callback<AnyFunction> {
     ignoreRejection(reply)
     return reply
   }
+  let isOver = false
   const end = (): void => {
+    if (isOver) return
+    isOver = true
     released.unregister(callback)
     release(recipient)
   }

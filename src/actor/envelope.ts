@@ -13,7 +13,8 @@ export interface Nested {
 }
 
 export abstract class Envelope {
-  readonly message: Message
+  /** Not to be asked for once it is {@link forget}ten. */
+  message: Message
   readonly sender: ActorRef | undefined
   /** Set aside by its handler: its outcome comes when it is handled again. */
   isStashed = false
@@ -40,6 +41,11 @@ export abstract class Envelope {
   }
   /** Whether somebody waits for the outcome. */
   abstract get isAsk(): boolean
+
+  /** It was handled: whoever still holds the envelope, a context say, does not hold what came in it. */
+  forget(): void {
+    this.message = undefined as never
+  }
 
   /** Nobody wants the outcome any more: dropped if it still waits in a mailbox, aborted if it is being handled. */
   cancel(reason: unknown): void {

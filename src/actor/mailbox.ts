@@ -6,7 +6,8 @@
 import type { Deferred } from '../base/deferred.ts'
 import { deferred, SETTLED } from '../base/deferred.ts'
 import { Fifo } from '../base/fifo.ts'
-import type { Envelope, Signal } from './envelope.ts'
+import type { Envelope } from './envelope.ts'
+import { Signal } from './envelope.ts'
 
 /**
  * What happens to a message that finds the mailbox full. `wait`: its sender waits for room. `drop-newest`: it becomes a
@@ -105,8 +106,7 @@ export class Mailbox {
         return { refused: undefined, forgotten, accepted: accepted?.promise ?? WAITING }
       }
       case 'drop-oldest': {
-        const refused = this.#queue.shift()
-        if (this.#lane) this.#lane.gone++
+        const refused = this.#dropOldest()
         this.#queue.push(envelope)
         return { refused, forgotten: NONE, accepted: SETTLED }
       }
@@ -151,7 +151,10 @@ export class Mailbox {
   /** Puts an envelope in front, whatever the capacity: it was in before. */
   putBack(envelope: Envelope): void {
     this.#queue.unshift(envelope)
-    if (this.#lane) this.#lane.gone--
+    if (!this.#lane) return
+    // A signal whose turn has come waits for what was put back, all the same.
+    this.#moveSignals((position) => Math.max(position, this.#lane!.gone))
+    this.#lane.gone--
   }
 
   /** Takes those out of the line outside who no longer wait, lest the senders of a stuck actor fill the memory. */
@@ -168,17 +171,30 @@ export class Mailbox {
       position++
     }
     // What stood in front of a signal, and is gone, is not waited for.
-    for (const entry of this.#lane?.signals.drain() ?? [])
-      this.#lane!.signals.push({
-        signal: entry.signal,
-        position: entry.position - positions.filter((at) => at < entry.position).length,
-      })
+    this.#moveSignals((before) => before - positions.filter((at) => at < before).length)
     this.#lookAt = Math.max(SENDERS_BEFORE_LOOK, 2 * senders.size)
     return forgotten
   }
 
+  #moveSignals(to: (position: number) => number): void {
+    for (const { signal, position } of this.#lane?.signals.drain() ?? [])
+      this.#lane!.signals.push({ signal, position: to(position) })
+  }
+
+  /** The message that waited longest; signals that were put back in front of it stay. */
+  #dropOldest(): Envelope | undefined {
+    const signals: Envelope[] = []
+    let oldest = this.#queue.shift()
+    for (; oldest instanceof Signal; oldest = this.#queue.shift()) signals.push(oldest)
+    for (const signal of signals.reverse()) this.#queue.unshift(signal)
+    if (oldest && this.#lane) this.#lane.gone++
+    return oldest
+  }
+
   /** Takes everything out, waiting senders' messages included, and signals not. */
   drain(): Envelope[] {
+    this.#moveSignals(() => 0)
+    if (this.#lane) this.#lane.gone = 0
     const envelopes = this.#queue.drain()
     for (const sender of this.#senders?.drain() ?? []) {
       envelopes.push(sender.envelope)

@@ -3,18 +3,18 @@ import type { StreamReader } from '../stream/stream-reader.ts'
 import type { ActorRef, AskOptions } from './actor-ref.ts'
 
 /**
- * An {@link ActorRef} to an actor that handles messages of type `M` and answers with an `R`. It is the same object, and
- * goes into messages as any ref does.
+ * An {@link ActorRef} to an actor that handles messages of type `M` and answers with an `R`; `spawn` gives one for a
+ * behavior. It is the same object, and goes into messages as any ref does.
  *
  * Every ActorRef is a TypedRef of any type, without a cast: the types are what the program says of the actor, and
  * nobody checks them at run time. A TypedRef of more messages, or of narrower answers, is one of fewer or wider.
  *
  * @example
  * ```ts
- * import { createActorSystem, type TypedRef } from 'pulsing'
+ * import { behavior, createActorSystem } from 'pulsing'
  *
  * const system = await createActorSystem()
- * const doubler: TypedRef<number, number> = await system.spawn({ receive: (msg) => msg.toObject<number>() * 2 })
+ * const doubler = await system.spawn(behavior<number, number>((n) => n * 2)) // a TypedRef<number, number>
  * await doubler.ask(21) // 42
  * await system.shutdown()
  * ```

@@ -4,7 +4,7 @@
  */
 import type { Clock, Timer } from '../base/clock.ts'
 import { systemClock } from '../base/clock.ts'
-import { isPulsingError, PulsingTimeoutError } from '../base/errors.ts'
+import { PulsingTimeoutError } from '../base/errors.ts'
 import { boundedCall } from './bounded-call.ts'
 import type { CircuitOutcome, CircuitState } from './circuit.ts'
 import { Circuit } from './circuit.ts'
@@ -43,14 +43,9 @@ export const DEFAULT_MAX_FAILURES = 5
 export const DEFAULT_RESET_TIMEOUT_MS = 30_000
 
 /** The other side works; it is the request it will have none of. */
-const REFUSED_REQUESTS: ReadonlySet<string> = /* @__PURE__ */ new Set([
-  'PulsingBusinessError',
-  'PulsingUnsupportedError',
-  'NoSuchMethodError',
-  'PermissionDeniedError',
-])
+const REFUSED_REQUEST = /^(PulsingBusiness|PulsingUnsupported|NoSuchMethod|PermissionDenied)Error$/
 /** The call never left, or was given up: nothing is known of the other side. */
-const NO_EVIDENCE: ReadonlySet<string> = /* @__PURE__ */ new Set(['AbortError', 'ConfigError', 'NotSerialisableError'])
+const NO_EVIDENCE = /^(Abort|Config|NotSerialisable)Error$/
 
 /**
  * Whether an error counts as a failure unless `isFailure` says otherwise: all do but those that say the request was
@@ -58,8 +53,7 @@ const NO_EVIDENCE: ReadonlySet<string> = /* @__PURE__ */ new Set(['AbortError', 
  * NotSerialisableError) and an AbortError.
  */
 export function isCircuitFailure(error: unknown): boolean {
-  if (nameOf(error) === 'AbortError') return false
-  return !isPulsingError(error) || !(REFUSED_REQUESTS.has(error.name) || NO_EVIDENCE.has(error.name))
+  return !NO_EVIDENCE.test(nameOf(error)) && !REFUSED_REQUEST.test(nameOf(error))
 }
 
 /**
@@ -173,7 +167,7 @@ export class CircuitBreaker {
   #judge(error: unknown, signal: AbortSignal | undefined): CircuitOutcome {
     if (signal?.aborted) return 'none'
     if (this.#isFailure(error)) return 'failed'
-    return NO_EVIDENCE.has(nameOf(error)) ? 'none' : 'succeeded'
+    return NO_EVIDENCE.test(nameOf(error)) ? 'none' : 'succeeded'
   }
 
   #tell(): void {
@@ -206,5 +200,5 @@ export class CircuitBreaker {
 }
 
 function nameOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'name' in error ? String(error.name) : ''
+  return String((error as { readonly name?: unknown } | null | undefined)?.name)
 }

@@ -87,9 +87,7 @@ export class IdempotencyCache<T> {
    */
   run(key: string, perform: () => T | PromiseLike<T>): Promise<T> {
     if (typeof key !== 'string' || key === '') {
-      return Promise.reject(
-        new PulsingBusinessError(`expected the key of a request as a text that is not empty, got ${describe(key)}`),
-      )
+      return Promise.reject(new PulsingBusinessError(`expected a key, a text that is not empty, got ${describe(key)}`))
     }
     this.#forgetExpired()
     const before = this.#running.get(key) ?? this.#known.get(key)?.outcome

@@ -12,7 +12,7 @@ import { discardStream } from '../actor/discarded-result.ts'
 import { Tell } from '../actor/envelope.ts'
 import { RestartHistory, type RestartPolicy } from '../actor/supervision.ts'
 import type { Timer } from '../base/clock.ts'
-import { ignoreRejection, SETTLED } from '../base/deferred.ts'
+import { SETTLED } from '../base/deferred.ts'
 import { toActorError, UnreachableError } from '../base/errors.ts'
 import type { Message } from '../message/message.ts'
 import type { Candidate, Choose, PoolStrategy } from './pool-strategy.ts'
@@ -81,18 +81,15 @@ class Worker implements Candidate {
   }
 }
 
-interface Vacancy {
-  readonly history: RestartHistory
-  timer: Timer | undefined
-}
-
 export class PoolRouter implements ActorLike {
   /** A worker's error is its caller's affair, and no failure of the pool. */
   readonly [answersErrors] = true
   readonly #plan: PoolPlan
   /** Those that take messages, by slot. */
   #workers: readonly Worker[] = []
-  readonly #vacancies = new Map<number, Vacancy>()
+  /** When the worker of each slot was replaced. */
+  readonly #histories: RestartHistory[] = []
+  readonly #timers = new Set<Timer>()
   #givenUp = 0
   #ctx!: MessageContext
   #choose!: Choose
@@ -103,21 +100,15 @@ export class PoolRouter implements ActorLike {
 
   async onStart(context: ActorContext): Promise<void> {
     this.#ctx = context as MessageContext
-    const { size, strategy } = this.#plan
-    this.#choose = chooser(strategy, this.#runtime.random)
-    await Promise.all(Array.from({ length: size }, (_, slot) => this.#spawn(slot)))
+    const { size, strategy, replace } = this.#plan
+    const { random } = this.#runtime
+    this.#choose = chooser(strategy, random)
+    for (let slot = 0; slot < size; slot++) this.#histories.push(new RestartHistory(replace, random))
+    await Promise.all(this.#histories.map((_, slot) => this.#spawn(slot)))
   }
 
   onStop(): void {
-    for (const { timer } of this.#vacancies.values()) timer?.cancel()
-  }
-
-  metadata(): Record<string, string> {
-    const { size, strategy } = this.#plan
-    return {
-      pool: typeof strategy === 'string' ? strategy : 'by key',
-      workers: `${this.#workers.length} of ${size}`,
-    }
+    for (const timer of this.#timers) timer.cancel()
   }
 
   receive(msg: Message, context: ActorContext): unknown {
@@ -139,12 +130,11 @@ export class PoolRouter implements ActorLike {
   }
 
   #noWorker(): UnreachableError {
-    const { size } = this.#plan
-    const awaited = size - this.#givenUp
-    return new UnreachableError(
-      `expected a worker in the pool, got none: ${awaited} of ${size} are being replaced, ${this.#givenUp} given up`,
-      { outcome: 'not-sent', address: String(this.#ctx.self) },
-    )
+    const awaited = this.#plan.size - this.#givenUp
+    return new UnreachableError(`expected a worker in the pool, got none, and ${awaited} to come`, {
+      outcome: 'not-sent',
+      address: String(this.#ctx.self),
+    })
   }
 
   async #spawn(slot: number): Promise<void> {
@@ -168,28 +158,24 @@ export class PoolRouter implements ActorLike {
   /** Spawns a worker for an empty slot, after a while; too often in too short a time, and the slot stays empty. */
   #replace(slot: number): void {
     if (this.#ctx.signal.aborted) return
-    const { clock, random } = this.#runtime
-    let vacancy = this.#vacancies.get(slot)
-    if (!vacancy) {
-      vacancy = { history: new RestartHistory(this.#plan.replace, random), timer: undefined }
-      this.#vacancies.set(slot, vacancy)
-    }
-    const delayMs = vacancy.history.next(clock.now())
+    const { clock } = this.#runtime
+    const delayMs = this.#histories[slot]!.next(clock.now())
     if (delayMs === undefined) {
-      this.#givenUp++
-      const left = this.#plan.size - this.#givenUp
+      const left = this.#plan.size - ++this.#givenUp
       this.#runtime.warn('pool_shrunk', `a pool replaced a worker too often, ${left} are left: ${this.#ctx.self}`)
       return
     }
-    vacancy.timer = clock.setTimer(() => {
-      ignoreRejection(this.#spawn(slot).catch((error: unknown) => this.#notReplaced(slot, error)))
+    const timer = clock.setTimer(() => {
+      this.#timers.delete(timer)
+      this.#spawn(slot).catch((error: unknown) => this.#notReplaced(slot, error))
     }, delayMs)
-    vacancy.timer.hold(false)
+    timer.hold(false)
+    this.#timers.add(timer)
   }
 
   #notReplaced(slot: number, thrown: unknown): void {
     if (this.#ctx.signal.aborted) return
-    const error = toActorError(thrown, String(this.#ctx.self))
+    const error = toActorError(thrown)
     this.#runtime.warn('worker_not_replaced', `a worker of a pool could not be replaced: ${error.message}`, error)
     this.#replace(slot)
   }

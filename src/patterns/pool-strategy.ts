@@ -28,13 +28,6 @@ export interface Candidate {
 /** Picks one of `workers`, which is not empty. @throws what a caller should be told of a message without a key */
 export type Choose = <T extends Candidate>(workers: readonly T[], msg: Message) => T
 
-/** Whether a value is a {@link PoolStrategy}. */
-export function isStrategy(value: unknown): value is PoolStrategy {
-  if (value === 'round-robin' || value === 'least-loaded' || value === 'random') return true
-  if (typeof value !== 'object' || value === null || !('by' in value)) return false
-  return value.by === 'argument' || typeof value.by === 'function'
-}
-
 export function chooser(strategy: PoolStrategy, random: Random): Choose {
   let turn = -1
   switch (strategy) {
@@ -70,13 +63,8 @@ function checked(by: (msg: Message) => string): (msg: Message) => string {
 
 function firstArgument(msg: Message): string {
   const call = parseCall(msg)
-  if (!call)
-    throw new PulsingBusinessError(
-      `expected a method call, whose first argument is the key, got a message of type ${describe(msg.msgType)}`,
-    )
-  const [method, [key]] = call
+  const key = call?.[1][0]
   if (typeof key === 'string' || typeof key === 'number' || typeof key === 'bigint') return String(key)
-  throw new PulsingBusinessError(
-    `expected a text or a number as first argument of ${method}, which is the key, got ${describe(key)}`,
-  )
+  const got = call ? `${call[0]}(${describe(key)})` : `a message of type ${describe(msg.msgType)}`
+  throw new PulsingBusinessError(`expected a call whose first argument, the key, is a text or a number, got ${got}`)
 }

@@ -6,9 +6,7 @@ import type { ActorRef } from '../actor/actor-ref.ts'
 import type { SpawnOptions } from '../actor/actor-system.ts'
 import type { MailboxOptions } from '../actor/mailbox.ts'
 import type { RestartPolicy } from '../actor/supervision.ts'
-import { PoolRouter } from './pool-router.ts'
 import type { PoolStrategy } from './pool-strategy.ts'
-import { isStrategy } from './pool-strategy.ts'
 import { Problems } from './problems.ts'
 
 /** How many workers a pool has, which of them gets a message, and what becomes of those that end. */
@@ -100,7 +98,7 @@ export async function pool(
   spawnable: Spawnable,
   options: PoolOptions,
 ): Promise<ActorRef> {
-  const { size, strategy = 'round-robin', name, worker = {}, mailbox, replace = {} } = options
+  const { size, strategy = 'round-robin', name, worker = {}, replace = {}, ...own } = options
   const {
     maxReplacements = DEFAULT_MAX_REPLACEMENTS,
     withinMs = DEFAULT_REPLACED_WITHIN_MS,
@@ -122,11 +120,16 @@ export async function pool(
     minBackoffMs,
     maxBackoffMs,
   }
+  // A chunk of its own: most who import this entry have no pool.
+  const { PoolRouter } = await import('./pool-router.ts')
   const router = new PoolRouter({ spawnable, size, strategy, worker, replace: restart })
-  const spawnOptions: SpawnOptions = {
-    reentrant: true,
-    ...(options.public === undefined ? {} : { public: options.public }),
-    ...(mailbox ? { mailbox } : {}),
-  }
+  const spawnOptions: SpawnOptions = { ...own, reentrant: true }
   return name === undefined ? parent.spawn(router, spawnOptions) : parent.spawn(router, name, spawnOptions)
+}
+
+function isStrategy(value: unknown): value is PoolStrategy {
+  if (typeof value !== 'object' || value === null)
+    return value === 'round-robin' || value === 'least-loaded' || value === 'random'
+  const { by } = value as { readonly by?: unknown }
+  return by === 'argument' || typeof by === 'function'
 }

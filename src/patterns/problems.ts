@@ -16,15 +16,15 @@ export class Problems {
 
   /** Milliseconds above 0, Infinity included. */
   duration(name: string, value: unknown): void {
-    this.expect(name, value, typeof value === 'number' && value > 0, 'a number of milliseconds above 0')
+    this.expect(name, value, typeof value === 'number' && value > 0, 'milliseconds above 0')
   }
 
   /** The first wait, and the longest, of waits that double; `prefix` stands before their names. */
   backoff(prefix: string, minBackoffMs: number, maxBackoffMs: number): void {
     const isWait = Number.isFinite(minBackoffMs) && minBackoffMs >= 0
-    this.expect(`${prefix}minBackoffMs`, minBackoffMs, isWait, 'a finite number of milliseconds, at least 0')
+    this.expect(`${prefix}minBackoffMs`, minBackoffMs, isWait, 'milliseconds, 0 or more, but finite')
     const isLonger = typeof maxBackoffMs === 'number' && maxBackoffMs >= minBackoffMs
-    this.expect(`${prefix}maxBackoffMs`, maxBackoffMs, isLonger, 'milliseconds, at least minBackoffMs')
+    this.expect(`${prefix}maxBackoffMs`, maxBackoffMs, isLonger, 'milliseconds, minBackoffMs or more')
   }
 
   /** @throws ConfigError when something was noted */

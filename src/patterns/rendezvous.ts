@@ -11,30 +11,16 @@ function weight(keyHash: number, slot: number): number {
   return (mixed ^ (mixed >>> 16)) >>> 0
 }
 
-/** FNV-1a, 32 bits, over the low and high bytes of the text's UTF-16 code units. */
+/** FNV-1a, 32 bits, over the text's UTF-16 code units. */
 function hash(key: string): number {
   let hashed = 0x811c9dc5
-  for (let i = 0; i < key.length; i++) {
-    const unit = key.charCodeAt(i)
-    hashed = Math.imul(hashed ^ (unit & 0xff), 0x01000193)
-    hashed = Math.imul(hashed ^ (unit >>> 8), 0x01000193)
-  }
+  for (let i = 0; i < key.length; i++) hashed = Math.imul(hashed ^ key.charCodeAt(i), 0x01000193)
   return hashed
 }
 
 /** The one of `present`, which is not empty, that `key` prefers. */
 export function rendezvous<T extends { readonly slot: number }>(key: string, present: readonly T[]): T {
   const keyHash = hash(key)
-  let best = present[0]!
-  let bestWeight = weight(keyHash, best.slot)
-  for (let i = 1; i < present.length; i++) {
-    const candidate = present[i]!
-    const candidateWeight = weight(keyHash, candidate.slot)
-    // Equal weights are decided by the slot, not by the order the slots are given in.
-    if (candidateWeight > bestWeight || (candidateWeight === bestWeight && candidate.slot < best.slot)) {
-      best = candidate
-      bestWeight = candidateWeight
-    }
-  }
-  return best
+  // No two slots weigh the same for a key: multiplying by an odd number, and mixing, can be undone.
+  return present.reduce((best, each) => (weight(keyHash, each.slot) > weight(keyHash, best.slot) ? each : best))
 }

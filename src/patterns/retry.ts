@@ -129,17 +129,16 @@ export async function retry<T>(
       const waitMs = backoffMs(attempt) + refusedForMs(error)
       if (clock.now() + waitMs >= endsAt) throw error
       last = { error }
-      await pause(clock, waitMs, signal)
+      await boundedCall((given) => pause(clock, waitMs, given), { clock, timeoutMs: Infinity, expired, signal })
     }
   }
 }
 
 /** Errors of messages that were not handled: whoever refused them may take them later. */
-const NOT_HANDLED: ReadonlySet<string> = /* @__PURE__ */ new Set([
-  'OverloadedError',
-  'MailboxFullError',
-  'CircuitOpenError',
-])
+const NOT_HANDLED = /^(Overloaded|MailboxFull|CircuitOpen)Error$/
+
+/** Errors of messages that may have been handled. */
+const OUTCOME_UNKNOWN = /^(Unreachable|SessionReset|PulsingTimeout)Error$/
 
 /**
  * Whether another attempt is worth it, and safe: yes for what was not handled (UnreachableError with outcome `not-sent`,
@@ -152,10 +151,9 @@ const NOT_HANDLED: ReadonlySet<string> = /* @__PURE__ */ new Set([
 export function isRetryable(error: unknown, hasKey = false): boolean {
   if (!isPulsingError(error)) return false
   const { name, outcome, recoverable } = error as { name: string; outcome?: unknown; recoverable?: unknown }
-  if (NOT_HANDLED.has(name)) return true
+  if (NOT_HANDLED.test(name)) return true
   if (name === 'PulsingSystemError') return recoverable === true
-  if (name === 'UnreachableError' || name === 'SessionResetError') return outcome === 'not-sent' || hasKey
-  return name === 'PulsingTimeoutError' && hasKey
+  return outcome === 'not-sent' || (hasKey && OUTCOME_UNKNOWN.test(name))
 }
 
 function refusedForMs(error: unknown): number {
@@ -190,7 +188,7 @@ function resolved(options: RetryOptions): Resolved {
   problems.backoff('', minBackoffMs, maxBackoffMs)
   problems.duration('timeoutMs', timeoutMs)
   const isKey = key === undefined || key === true || (typeof key === 'string' && key !== '')
-  problems.expect('key', key, isKey, 'a text that is not empty, or true')
+  problems.expect('key', key, isKey, 'true or a text that is not empty')
   problems.throwIfAny()
   return {
     attempts,
@@ -204,16 +202,10 @@ function resolved(options: RetryOptions): Resolved {
   }
 }
 
-function pause(clock: Clock, durationMs: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      timer.cancel()
-      reject(signal!.reason)
-    }
-    const timer = clock.setTimer(() => {
-      signal?.removeEventListener('abort', abort)
-      resolve()
-    }, durationMs)
-    signal?.addEventListener('abort', abort, { once: true })
+/** Settles after that time, and never when `signal` aborts before. */
+function pause(clock: Clock, durationMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = clock.setTimer(resolve, durationMs)
+    signal.addEventListener('abort', () => timer.cancel())
   })
 }

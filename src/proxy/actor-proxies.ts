@@ -52,7 +52,7 @@ function makeProxy(ref: ActorRef, prototype: object | undefined, className: stri
       {},
       {
         get: (_target, name) =>
-          typeof name === 'symbol' || QUIETLY_ABSENT.has(name)
+          typeof name === 'symbol' || (QUIETLY_ABSENT.has(name) && !(prototype && findMethod(prototype, name)))
             ? undefined
             : (...args: unknown[]) =>
                 recipient.later(delayMs, callMessage(check(name), lent(args, recipient)), { survivesRestart: true }),

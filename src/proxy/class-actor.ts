@@ -7,6 +7,7 @@ import type { Decision } from '../actor/supervision.ts'
 import type { PulsingError } from '../base/errors.ts'
 import { describe, NoSuchMethodError, PulsingUnsupportedError } from '../base/errors.ts'
 import type { Message } from '../message/message.ts'
+import { StreamReader } from '../stream/stream-reader.ts'
 import { parseCall } from './call.ts'
 import { findMethod, noSuchMethod } from './method-guard.ts'
 
@@ -41,7 +42,8 @@ interface AnyIterator {
 }
 
 function isIterator(value: unknown): value is AnyIterator {
-  if (typeof value !== 'object' || value === null || value instanceof Promise) return false
+  if (typeof value !== 'object' || value === null || value instanceof Promise || value instanceof StreamReader)
+    return false
   if (!('next' in value) || typeof value.next !== 'function') return false
   return Symbol.asyncIterator in value || Symbol.iterator in value
 }

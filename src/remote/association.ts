@@ -8,7 +8,7 @@ import { DEFAULT_ASK_TIMEOUT_MS } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import { discardResult, discardStream } from '../actor/discarded-result.ts'
 import { Tell } from '../actor/envelope.ts'
-import type { Clock, Timer } from '../base/clock.ts'
+import type { Timer } from '../base/clock.ts'
 import type { Deadlines } from '../base/deadlines.ts'
 import { rejected, SETTLED } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
@@ -26,7 +26,7 @@ import { decodeError, encodeError } from '../wire/error-codec.ts'
 import { FRAME, Frame, MAX_HOPS } from '../wire/frame.ts'
 import { LentCallbacks } from './lent-callbacks.ts'
 import type { Body } from './payload.ts'
-import { decodeMessage, encodeBody } from './payload.ts'
+import { decodeMessage, discardMessage, encodeBody } from './payload.ts'
 import { InboundAsk, PendingAsk } from './remote-ask.ts'
 import { encodeReply, fromRemoteReply } from './reply.ts'
 import { Sequence } from './sequence.ts'
@@ -106,8 +106,8 @@ export class Association {
     })
   }
 
-  get clock(): Clock {
-    return this.#runtime.clock
+  get runtime(): ActorRuntime {
+    return this.#runtime
   }
 
   /** Whether nothing is pending: the association can be forgotten. */
@@ -144,6 +144,8 @@ export class Association {
   ): Promise<unknown> {
     try {
       delivery?.signal?.throwIfAborted()
+      const outer = delivery?.within?.envelope
+      if (outer?.isCancelled) throw outer.cancelReason
       const link = this.#owner.linkTo(this.nodeId)
       if (!link) throw this.#unreachable()
       const timeoutMs = delivery ? this.#runtime.timeoutOf(delivery) : DEFAULT_ASK_TIMEOUT_MS
@@ -248,7 +250,7 @@ export class Association {
         this.#receiveOutcome(frame)
         break
       case FRAME.cancel:
-        this.#handling.get(frame.id)?.cancel(new UnreachableError('the caller gave up'))
+        this.#handling.get(frame.id)?.cancel(new DOMException('the caller gave up', 'AbortError'))
         this.#handling.delete(frame.id)
         break
       case FRAME.signal:
@@ -261,13 +263,14 @@ export class Association {
 
   #receiveAsk(frame: Frame): void {
     if (frame.payload.byteLength > this.#owner.maxMessageBytes) {
+      discardMessage(frame, this.#streams)
       this.#sendFailure(frame.id, this.#tooLarge(frame))
       return
     }
-    const deadline = frame.timeout > 0 ? this.#runtime.clock.now() + frame.timeout : undefined
-    const ask = new InboundAsk(frame.id, decodeMessage(frame, this.#streams), this.#senderRef(frame), deadline, this)
+    const ask = new InboundAsk(frame.id, decodeMessage(frame, this.#streams), this.#senderRef(frame), this)
     const cell = this.#runtime.byId(frame.actor)
     this.#handling.set(ask.id, ask)
+    if (frame.timeout > 0) ask.wait(this.#owner.deadlines, frame.timeout)
     if (!cell)
       ask.fail(
         new ActorStoppedError('expected a running actor, got an id no actor of this node has', {
@@ -280,6 +283,7 @@ export class Association {
 
   #receiveTell(frame: Frame): void {
     if (frame.payload.byteLength > this.#owner.maxMessageBytes) {
+      discardMessage(frame, this.#streams)
       this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, 'overloaded')
       return
     }
@@ -307,9 +311,8 @@ export class Association {
   #receiveOutcome(frame: Frame): void {
     const ask = this.#asks.get(frame.id)
     if (!ask) {
-      // Nobody waits any more; a stream in the reply is refused, so that its producer stops.
-      if (frame.kind === FRAME.reply && frame.stream !== 0)
-        this.#streams.receiveStream(frame.stream, frame.window).cancel()
+      // Nobody waits any more.
+      if (frame.kind === FRAME.reply) discardMessage(frame, this.#streams)
       return
     }
     this.#asks.delete(frame.id)

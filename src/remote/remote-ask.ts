@@ -91,28 +91,32 @@ export interface ReplyLine {
 }
 
 /** An ask from another node, in a mailbox here. */
-export class InboundAsk extends Envelope {
+export class InboundAsk extends Envelope implements Waiting {
+  previousWaiting: Waiting | undefined = undefined
+  nextWaiting: Waiting | undefined = undefined
+  waitingSince: Turn | undefined = undefined
+  queue: DeadlineQueue | undefined = undefined
+
   readonly id: number
   readonly #line: ReplyLine
-  readonly #deadline: number | undefined
+  #timeoutMs = 0
   #isSettled = false
+  #isAnswered = false
 
-  /** @param deadline when the caller stops waiting, on this node's clock */
-  constructor(
-    id: number,
-    message: Message,
-    sender: ActorRef | undefined,
-    deadline: number | undefined,
-    line: ReplyLine,
-  ) {
+  constructor(id: number, message: Message, sender: ActorRef | undefined, line: ReplyLine) {
     super(message, sender)
     this.id = id
-    this.#deadline = deadline
     this.#line = line
   }
 
+  /** Waits as long as the caller does, who may not be able to say so when it gives up. */
+  wait(deadlines: Deadlines, timeoutMs: number): void {
+    this.#timeoutMs = timeoutMs
+    deadlines.add(this, timeoutMs)
+  }
+
   override get deadline(): number | undefined {
-    return this.#deadline
+    return this.waitingSince && !this.#isAnswered ? this.waitingSince.startedAt + this.#timeoutMs : undefined
   }
 
   override get isAsk(): boolean {
@@ -120,14 +124,30 @@ export class InboundAsk extends Envelope {
   }
 
   succeed(result: unknown): void {
-    if (this.#isSettled) return
-    this.#isSettled = true
+    if (!this.#settle()) return
+    this.#isAnswered = true
     this.#line.reply(this, result)
   }
 
   fail(error: unknown): void {
-    if (this.#isSettled) return
+    if (this.#settle()) this.#line.refuse(this, error)
+  }
+
+  override cancel(reason: unknown): void {
+    this.queue?.remove(this)
+    super.cancel(reason)
+  }
+
+  expired(): void {
+    const error = new PulsingTimeoutError('ask', this.#timeoutMs)
+    this.fail(error)
+    this.cancel(error)
+  }
+
+  #settle(): boolean {
+    if (this.#isSettled) return false
     this.#isSettled = true
-    this.#line.refuse(this, error)
+    this.queue?.remove(this)
+    return true
   }
 }

@@ -31,11 +31,7 @@ export class RemoteRecipient implements Recipient {
   }
 
   later(delayMs: number, message: Message): Cancellable {
-    const timer = this.#associate(this.nodeId).clock.setTimer(
-      () => ignoreRejection(this.tell(message, undefined)),
-      delayMs,
-    )
-    return timer
+    return this.#associate(this.nodeId).runtime.later(delayMs, () => ignoreRejection(this.tell(message, undefined)))
   }
 
   watch(_watcher: Watcher): void {

@@ -2,10 +2,11 @@
 import type { ActorRef } from '../actor/actor-ref.ts'
 import { EMPTY_BYTES } from '../base/bytes.ts'
 import type { PulsingError } from '../base/errors.ts'
-import { NotSerialisableError, ProtocolError } from '../base/errors.ts'
+import { NotSerialisableError, OverloadedError, ProtocolError } from '../base/errors.ts'
 import { macrotask } from '../base/macrotask.ts'
 import { Message } from '../message/message.ts'
 import { MAX_BUFFER_SIZE } from '../message/stream-message.ts'
+import { discardSource } from '../stream/abandoned.ts'
 import { DEFAULT_BUFFER_SIZE } from '../stream/stream-channel.ts'
 import type { StreamSource } from '../stream/stream-source.ts'
 import { decodeError, encodeError } from '../wire/error-codec.ts'
@@ -17,7 +18,15 @@ import type { LentCallbacks } from './lent-callbacks.ts'
 import type { ProducerLine } from './outbound-stream.ts'
 import { OutboundStream } from './outbound-stream.ts'
 import type { Body, PayloadOwner } from './payload.ts'
-import { decodeMessage, decodeValue, encodeBody, encodeValue, isPlain, StreamLowering } from './payload.ts'
+import {
+  decodeMessage,
+  decodeValue,
+  discardMessage,
+  encodeBody,
+  encodeValue,
+  isPlain,
+  StreamLowering,
+} from './payload.ts'
 
 /** Streams one node may have open towards another. */
 export const MAX_STREAMS = 10_000
@@ -63,6 +72,10 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
   }
 
   openStream(source: StreamSource | Promise<StreamSource>): { readonly id: number; readonly window: number } {
+    if (this.#outbound.size >= MAX_STREAMS) {
+      discardSource(source)
+      throw new OverloadedError(`expected at most ${MAX_STREAMS} open streams to one node, got more`)
+    }
     const id = this.#nextId++
     const window = source instanceof Promise ? DEFAULT_BUFFER_SIZE : source.window
     const stream = new OutboundStream(id, source, window, this)
@@ -191,9 +204,12 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
 
   #receiveItem(frame: Frame): void {
     const stream = this.#inbound.get(frame.id)
-    // Items of a stream that was cancelled here may still be on their way.
-    if (!stream) return
     frame.stream = 0
+    // Items of a stream that was cancelled here may still be on their way.
+    if (!stream) {
+      discardMessage(frame, this)
+      return
+    }
     const size = frame.payload.byteLength
     stream.receive(isPlain(frame) ? decodeValue(frame, this) : decodeMessage(frame, this), size)
   }

@@ -13,13 +13,13 @@ import { DONE } from './stream-source.ts'
 export class IterableSource<T> implements StreamSource<T> {
   readonly window = DEFAULT_BUFFER_SIZE
   readonly #iterator: AsyncIterator<T> | Iterator<T>
-  readonly #onEnd: (() => void) | undefined
+  readonly #onEnd: ((reason: unknown) => void) | undefined
   #isOver = false
   #failure: { readonly error: unknown } | undefined
   #taking: Deferred<IteratorResult<T, undefined>> | undefined
 
-  /** @param onEnd called once, when the items end, fail or are no longer wanted */
-  constructor(iterator: AsyncIterator<T> | Iterator<T>, onEnd?: () => void) {
+  /** @param onEnd called once, when the items end, fail or are no longer wanted; with why, if the producer was ended */
+  constructor(iterator: AsyncIterator<T> | Iterator<T>, onEnd?: (reason: unknown) => void) {
     this.#iterator = iterator
     this.#onEnd = onEnd
   }
@@ -70,7 +70,8 @@ export class IterableSource<T> implements StreamSource<T> {
     const taking = this.#taking
     if (taking) taking.reject(error)
     else this.#failure = { error }
-    this.cancel()
+    this.#close()
+    this.#end(error)
   }
 
   /** Runs the generator's `finally`. What it throws has nobody left to hear it. */
@@ -78,11 +79,11 @@ export class IterableSource<T> implements StreamSource<T> {
     ignoreRejection(Promise.resolve().then(() => this.#iterator.return?.()))
   }
 
-  #end(): void {
+  #end(reason?: unknown): void {
     this.#taking = undefined
     if (this.#isOver) return
     this.#isOver = true
-    this.#onEnd?.()
+    this.#onEnd?.(reason)
   }
 }
 
@@ -96,7 +97,7 @@ export function isStreamLike(value: unknown): value is object {
 }
 
 /** The source behind anything {@link isStreamLike} accepts. */
-export function toSource(value: object, onEnd?: () => void): StreamSource | Promise<StreamSource> {
+export function toSource(value: object, onEnd?: (reason: unknown) => void): StreamSource | Promise<StreamSource> {
   if (value instanceof StreamReader) return value.detach()
   if (typeof (value as { getReader?: unknown }).getReader === 'function') {
     return new IterableSource(readWebStream(value as ReadableStream<unknown>), onEnd)

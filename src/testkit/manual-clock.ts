@@ -44,6 +44,8 @@ export class ManualClock implements Clock {
   #afterTurn: (() => void)[] = []
   /** Timers set and cancelled, and turns asked for, so far: while it grows, something is going on. */
   #uses = 0
+  /** Where those who move the clock now want it to stop. */
+  readonly #ends = new Set<{ readonly at: number }>()
   #lastStep: Promise<unknown> = SETTLED
 
   /** Milliseconds passed so far. */
@@ -97,7 +99,8 @@ export class ManualClock implements Clock {
   /**
    * Lets `ms` milliseconds pass as they would: {@link settle}s, moves on to the next timer, runs it, settles again, and
    * so on, those set meanwhile included, until the time is over and everything has settled. A test of systems on this
-   * clock needs nothing else. Several calls at a time share their steps.
+   * clock needs nothing else. Several calls at a time share their
+   * steps, and none is carried past its end by another.
    *
    * What a timer throws rejects it, with the clock at that timer.
    *
@@ -130,13 +133,18 @@ export class ManualClock implements Clock {
    * ```
    */
   async advanceUntil(isReached: () => boolean, ms: number): Promise<boolean> {
-    const end = this.#endAfter(ms)
-    for (;;) {
-      // One step at a time, whoever waits: a timer must not run before the last one's work is done.
-      const step = this.#lastStep.then(() => this.#step(isReached, end))
-      this.#lastStep = step.catch(() => undefined)
-      const outcome = await step
-      if (outcome !== undefined) return outcome
+    const end = { at: this.#endAfter(ms) }
+    this.#ends.add(end)
+    try {
+      for (;;) {
+        // One step at a time, whoever waits: a timer must not run before the last one's work is done.
+        const step = this.#lastStep.then(() => this.#step(isReached, end.at))
+        this.#lastStep = step.catch(() => undefined)
+        const outcome = await step
+        if (outcome !== undefined) return outcome
+      }
+    } finally {
+      this.#ends.delete(end)
     }
   }
 
@@ -162,18 +170,19 @@ export class ManualClock implements Clock {
     }
   }
 
-  /** Settles, and runs one timer; the outcome, once there is one. */
+  /** Settles, and moves to the next timer or the end of somebody's wait; the outcome, once there is one. */
   async #step(isReached: () => boolean, end: number): Promise<boolean | undefined> {
     if (isReached()) return true
     await this.settle()
     if (isReached()) return true
-    const next = this.#next(end)
-    if (next === undefined) {
-      if (end !== Infinity) this.#now = Math.max(this.#now, end)
-      return false
+    const nearest = Math.min(...Array.from(this.#ends, ({ at }) => at))
+    const next = this.#next(nearest)
+    if (next) {
+      this.#run(next)
+      return undefined
     }
-    this.#run(next)
-    return undefined
+    if (nearest !== Infinity) this.#now = Math.max(this.#now, nearest)
+    return nearest < end ? undefined : false
   }
 
   #endAfter(ms: number): number {

@@ -63,7 +63,8 @@ interface Wait {
  * {@link TestProbe.autoReply}), the caller gives up, or the probe stops; other messages come in meanwhile.
  *
  * On a system with a {@link ManualClock} waiting takes no real time: the clock is moved as far as it takes, at most to
- * the limit. On a real one a wait ends with the message it is for, or with the limit.
+ * the limit; what comes over a socket or from a worker takes real time, and may come too late for that. On a real clock
+ * a wait ends with the message it is for, or with the limit.
  *
  * @example
  * ```ts
@@ -90,8 +91,8 @@ export class TestProbe implements AsyncDisposable {
   readonly #unanswered = new Set<ReceivedMessage>()
   #waits: Wait[] = []
   #autoReply: AutoReply | undefined
-  /** When the innermost `within` is over. */
-  #endsAt = Infinity
+  /** When each `within` that runs is over. */
+  readonly #bounds = new Set<{ readonly endsAt: number }>()
   #isStopped = false
 
   private constructor(system: ActorSystem, ctx: ActorContext) {
@@ -283,8 +284,9 @@ export class TestProbe implements AsyncDisposable {
   }
 
   /**
-   * Bounds everything that is expected inside `run`, and `run` itself: it must come within `ms` milliseconds on the
-   * system's clock. Time that nobody moves does not pass: on a manual clock only what is expected of a probe moves it.
+   * Bounds everything that is expected of this probe while `run` runs, and `run` itself: it must come within `ms`
+   * milliseconds on the system's clock. Time that nobody moves does not pass: on a manual clock only what is expected of
+   * a probe moves it.
    *
    * @returns what `run` returns
    * @throws ProbeError when it takes longer
@@ -309,8 +311,8 @@ export class TestProbe implements AsyncDisposable {
    */
   async within<T>(ms: number, run: () => T | Promise<T>): Promise<T> {
     const limitMs = this.#limitOf({ within: ms })
-    const outer = this.#endsAt
     const endsAt = this.#clock.now() + limitMs
+    const bound = { endsAt }
     const late = deferred<never>()
     const lateError = (): ProbeError =>
       new ProbeError(`expected what is done within ${limitMs} ms to be over by then, got it unfinished`)
@@ -321,14 +323,14 @@ export class TestProbe implements AsyncDisposable {
           macrotask(() => late.reject(lateError()))
         }, limitMs + 1)
       : undefined
-    this.#endsAt = endsAt
+    this.#bounds.add(bound)
     try {
       const result = await Promise.race([run(), late.promise])
       if (this.#clock.now() > endsAt) throw lateError()
       return result
     } finally {
       timer?.cancel()
-      this.#endsAt = outer
+      this.#bounds.delete(bound)
     }
   }
 
@@ -397,8 +399,13 @@ export class TestProbe implements AsyncDisposable {
 
   #stopped(): void {
     this.#isStopped = true
-    for (const { message } of this.#messages) discardStream(message)
+    this.#discardStreams()
     for (const wait of [...this.#waits]) wait.settle(false)
+  }
+
+  /** Nobody will read them. */
+  #discardStreams(): void {
+    for (const { message } of this.#messages) discardStream(message)
   }
 
   /** Waits until `take` answers true, which is asked now and after every message; false when time is up. */
@@ -437,7 +444,8 @@ export class TestProbe implements AsyncDisposable {
   #limitOf({ within = DEFAULT_EXPECT_MS }: ExpectOptions): number {
     if (typeof within !== 'number' || !(within >= 0))
       throw new ConfigError(`expected milliseconds to wait, 0 or more, got ${describe(within)}`)
-    return Math.max(0, Math.min(within, this.#endsAt - this.#clock.now()))
+    const now = this.#clock.now()
+    return Math.max(0, Math.min(within, ...Array.from(this.#bounds, ({ endsAt }) => endsAt - now)))
   }
 
   #check(received: ReceivedMessage, expected: unknown): void {
@@ -459,7 +467,8 @@ export class TestProbe implements AsyncDisposable {
   /** Others may have waited behind whoever gave up. */
   #putBack(messages: readonly ReceivedMessage[]): void {
     this.#messages.unshift(...messages)
-    this.#settleWaits()
+    if (this.#isStopped) this.#discardStreams()
+    else this.#settleWaits()
   }
 }
 

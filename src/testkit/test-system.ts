@@ -4,6 +4,7 @@
  */
 import type { ActorSystem } from '../actor/actor-system.ts'
 import { asyncDispose } from '../base/disposal.ts'
+import { ConfigError, describe } from '../base/errors.ts'
 import { SystemConfig } from '../config.ts'
 import { startSystem } from '../system.ts'
 import { messagePort } from '../transport/message-port/message-port-transport.ts'
@@ -109,7 +110,7 @@ class SystemUnderTest implements TestSystem {
  * system does; it listens only where `config` brings a transport that can, as `nodeWebSocket()` of `pulsing/node`. What
  * goes over sockets and ports takes real time: await what it brings.
  *
- * @throws what `createActorSystem` throws
+ * @throws ConfigError for a bad option, and what `createActorSystem` throws
  *
  * @example
  * ```ts
@@ -117,13 +118,10 @@ class SystemUnderTest implements TestSystem {
  *
  * const test = await createTestSystem({ seed: 7 })
  * const probe = await test.probe()
- * const reminder = await test.system.spawn({
- *   receive: (msg, ctx) => {
- *     if (ctx.sender) ctx.schedule(60_000, ctx.sender)
- *     else return ctx.tell(msg.toObject(), 'time is up')
- *   },
+ * await test.system.spawn({
+ *   onStart: (ctx) => void ctx.schedule(60_000, 'time is up'),
+ *   receive: (msg, ctx) => ctx.tell(probe.ref, msg),
  * })
- * await probe.tell(reminder, 'remind me')
  * await probe.expectNone(59_999) // takes no real time
  * await probe.expectMessage('time is up')
  * await test.dispose() // or `await using test = …`
@@ -145,6 +143,10 @@ class SystemUnderTest implements TestSystem {
  */
 export async function createTestSystem(options: TestSystemOptions = {}): Promise<TestSystem> {
   const { seed = DEFAULT_SEED, clock = new ManualClock(), config = SystemConfig.standalone() } = options
+  const problems: string[] = []
+  if (!(clock instanceof ManualClock)) problems.push(`expected clock as a ManualClock, got ${describe(clock)}`)
+  if (!(config instanceof SystemConfig)) problems.push(`expected config as a SystemConfig, got ${describe(config)}`)
+  if (problems.length > 0) throw new ConfigError(problems)
   const random = seededRandom(seed)
   const system = await startSystem(config.withClock(clock).withRandom(random), async (runtime, settings) => {
     const { Network } = await import('../network.ts')

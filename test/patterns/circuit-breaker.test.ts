@@ -312,8 +312,8 @@ test('all wrong options are named in one error', () => {
   expect(() => new CircuitBreaker(wrong)).toThrow(
     new ConfigError([
       'expected maxFailures as a whole number above 0, got 0',
-      'expected resetTimeoutMs as a number of milliseconds above 0, got -1',
-      'expected callTimeoutMs as a number of milliseconds above 0, got NaN',
+      'expected resetTimeoutMs as milliseconds above 0, got -1',
+      'expected callTimeoutMs as milliseconds above 0, got NaN',
       'expected isFailure as a function, got "no"',
     ]),
   )

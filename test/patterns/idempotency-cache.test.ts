@@ -107,7 +107,7 @@ test('a key that is none is the fault of who sent it', async () => {
   ]) {
     await expect(receiver.ask(key)).rejects.toMatchObject({
       name: 'PulsingBusinessError',
-      message: `expected the key of a request as a text that is not empty, got ${text}`,
+      message: `expected a key, a text that is not empty, got ${text}`,
     })
   }
   expect(cache.size).toBe(0)
@@ -117,7 +117,7 @@ test('all wrong options are named in one error', () => {
   expect(() => new IdempotencyCache({ maxEntries: 0, ttlMs: 0 })).toThrow(
     new ConfigError([
       'expected maxEntries as a whole number above 0, got 0',
-      'expected ttlMs as a number of milliseconds above 0, got 0',
+      'expected ttlMs as milliseconds above 0, got 0',
     ]),
   )
 })

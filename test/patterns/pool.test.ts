@@ -11,8 +11,8 @@ import {
   SystemConfig,
 } from 'pulsing'
 import { type PoolOptions, type PoolStrategy, pool } from 'pulsing/patterns'
+import { seededRandom } from 'pulsing/testkit'
 import { describe, expect, test } from 'vitest'
-import { seededRandom } from '../../src/testkit/seeded-random.ts'
 import { collect, type Gate, gate, manualTime, startSystem, turn } from '../actor/systems.ts'
 
 /** A worker that says which of them it is. */
@@ -121,9 +121,9 @@ describe('which worker', () => {
     }
     await expect(carts.size()).rejects.toMatchObject({
       name: 'PulsingBusinessError',
-      message: 'expected a text or a number as first argument of size, which is the key, got undefined',
+      message: 'expected a call whose first argument, the key, is a text or a number, got size(undefined)',
     })
-    await expect(ref.ask('no call')).rejects.toThrow('expected a method call, whose first argument is the key')
+    await expect(ref.ask('no call')).rejects.toThrow('got a message of type ""')
   })
 
   test('a strategy that returns no key is told so', async () => {
@@ -244,7 +244,7 @@ describe('like any actor', () => {
     const parent = await system.spawn({
       onChildFailure: () => {
         asked.push('parent')
-        return 'stop'
+        return 'stop' as const
       },
       receive: (_msg: Message, ctx: ActorContext) =>
         pool(
@@ -352,8 +352,8 @@ describe('wrong options', () => {
         'expected spawnable as a class or a function that makes a worker, got a Object',
         'expected strategy as round-robin, least-loaded, random or { by }, got "first"',
         'expected replace.maxReplacements as a whole number above 0, got -1',
-        'expected replace.withinMs as a number of milliseconds above 0, got 0',
-        'expected replace.maxBackoffMs as milliseconds, at least minBackoffMs, got 5',
+        'expected replace.withinMs as milliseconds above 0, got 0',
+        'expected replace.maxBackoffMs as milliseconds, minBackoffMs or more, got 5',
       ]),
     )
     await expect(pool(system, numbered(), { size: 1, public: true })).rejects.toThrow('expected a name')

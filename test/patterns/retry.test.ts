@@ -23,9 +23,8 @@ import {
   type RetryOptions,
   retry,
 } from 'pulsing/patterns'
-import { ManualClock } from 'pulsing/testkit'
+import { ManualClock, seededRandom } from 'pulsing/testkit'
 import { describe, expect, test, vi } from 'vitest'
-import { seededRandom } from '../../src/testkit/seeded-random.ts'
 import { gate, startSystem, stateOf, turn } from '../actor/systems.ts'
 
 const overloaded = (): PulsingError => new OverloadedError('come again')
@@ -292,10 +291,10 @@ test('all wrong options are named in one error, which rejects', async () => {
   await expect(retry(() => 'never', wrong)).rejects.toEqual(
     new ConfigError([
       'expected attempts as a whole number above 0, got 1.5',
-      'expected minBackoffMs as a finite number of milliseconds, at least 0, got Infinity',
-      'expected maxBackoffMs as milliseconds, at least minBackoffMs, got 5',
-      'expected timeoutMs as a number of milliseconds above 0, got 0',
-      'expected key as a text that is not empty, or true, got ""',
+      'expected minBackoffMs as milliseconds, 0 or more, but finite, got Infinity',
+      'expected maxBackoffMs as milliseconds, minBackoffMs or more, got 5',
+      'expected timeoutMs as milliseconds above 0, got 0',
+      'expected key as true or a text that is not empty, got ""',
     ]),
   )
 })

@@ -280,6 +280,15 @@ test('within inside within ends with the shorter of the two, and what follows is
   await probe.expectMessage('late')
 })
 
+test('bounds that overlap are both gone when they have ended', async () => {
+  const { test, probe } = await start()
+  const first = probe.within(20, () => probe.expectNone(10))
+  const second = probe.within(30, () => probe.expectNone(20))
+  await Promise.all([first, second])
+  await probe.expectNone(100)
+  expect(test.clock.now()).toBe(120)
+})
+
 test('within fails when what is done inside takes longer, whatever it is', async () => {
   const { test, probe } = await start()
   const message = 'expected what is done within 10 ms to be over by then, got it unfinished'
@@ -440,14 +449,10 @@ test('an actor that goes on fails with its name and with what came instead', asy
 
 // The probe itself.
 
-test('a probe is found by its name, and only a public one by other nodes', async () => {
-  const { system, probe } = await start()
+test('a probe is found by its name, which it has for itself', async () => {
+  const { test, system, probe } = await start()
   expect((await system.resolve('probe')).id).toBe(probe.ref.id)
-  expect(
-    await rejection(import('pulsing/testkit').then(({ TestProbe }) => TestProbe.create(system, { name: 'probe' }))),
-  ).toMatchObject({
-    name: 'ActorAlreadyExistsError',
-  })
+  expect(await rejection(test.probe('probe'))).toMatchObject({ name: 'ActorAlreadyExistsError' })
 })
 
 test('a probe that stops refuses asks, fails who waits at it, and cancels streams nobody read', async () => {
@@ -467,5 +472,5 @@ test('a probe that stops refuses asks, fails who waits at it, and cancels stream
   expect(probe.waiting).toHaveLength(2)
   expect(writer.signal.aborted).toBe(true)
   expect(failures).toEqual(['actor_stopped'])
-  await probe.stop()
+  await probe[Symbol.asyncDispose]()
 })

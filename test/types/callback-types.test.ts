@@ -1,7 +1,6 @@
 /** What the compiler promises of functions passed as arguments. The bodies are compiled, never run. */
-import type { ActorProxy } from 'pulsing'
+import type { ActorProxy, Callback } from 'pulsing'
 import { expectTypeOf, test } from 'vitest'
-import type { Callback } from '../../src/actor/actor-proxy.ts'
 
 declare class Feed {
   plain(listener: (n: number) => void): void

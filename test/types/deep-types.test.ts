@@ -1,8 +1,6 @@
 /** Large, recursive and self-referring classes: their proxies' types neither collapse nor go too deep. Compiled, never run. */
-import type { ActorProxy, ActorRef, MethodName, ProxyResult, StreamReader } from 'pulsing'
+import type { ActorProxy, ActorRef, Callback, MethodName, ProxyResult, StreamReader, TypedRef } from 'pulsing'
 import { expectTypeOf, test } from 'vitest'
-import type { Callback } from '../../src/actor/actor-proxy.ts'
-import type { TypedRef } from '../../src/actor/typed-ref.ts'
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
 
@@ -98,6 +96,8 @@ declare class Tree {
   grow(visit: Callback<(node: ActorProxy<Tree>, depth: number) => ActorProxy<Tree> | undefined>): Tree
   walk<T>(visit: (node: ActorProxy<Tree>) => T): Promise<T[]>
   same(): this
+  next(): Promise<ActorProxy<Tree>>
+  getReader(): ActorProxy<Tree>
   typed(): TypedRef<TypedRef<Tree, Tree>, ActorProxy<Tree>>
   nested(): Promise<{ readonly nodes: ReadonlyMap<string, ActorProxy<Tree>>; readonly rest: () => Tree }>
 }
@@ -150,6 +150,8 @@ test('a class whose methods give proxies and refs of itself', () => {
     expectTypeOf(tree.child('a')).toEqualTypeOf<Promise<ActorProxy<Tree>>>()
     expectTypeOf((await (await (await tree.child('a')).child('b')).parent())!).toEqualTypeOf<ActorProxy<Tree>>()
     for await (const child of tree.children()) expectTypeOf(child).toEqualTypeOf<ActorProxy<Tree>>()
+    expectTypeOf(tree.next()).toEqualTypeOf<Promise<ActorProxy<Tree>>>()
+    expectTypeOf(tree.getReader()).toEqualTypeOf<Promise<ActorProxy<Tree>>>()
     expectTypeOf(tree.grow((node, depth) => (depth > 3 ? undefined : node))).toEqualTypeOf<Promise<Tree>>()
     expectTypeOf(tree.walk((node) => node.ref.id)).toEqualTypeOf<Promise<string[]>>()
     expectTypeOf((await tree.nested()).nodes.get('a')).toEqualTypeOf<ActorProxy<Tree> | undefined>()

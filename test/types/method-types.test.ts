@@ -41,7 +41,7 @@ type Proxy = ActorProxy<Methods>
 declare const proxy: Proxy
 
 class Defaults {
-  join(first: string, second = 'b', ...[third]: [third?: number]): string {
+  join(first: string, second = 'b', third?: number): string {
     return first + second + third
   }
 }
@@ -113,10 +113,12 @@ test('any stays where the class has it', () => {
 })
 
 test('optional, rest and defaulted parameters are the method’s', () => {
-  expectTypeOf<Parameters<Proxy['optional']>>().toEqualTypeOf<[first: string, second?: number, ...rest: boolean[]]>()
+  expectTypeOf<Parameters<Proxy['optional']>>().toEqualTypeOf<
+    [first: string, second?: number | undefined, ...rest: boolean[]]
+  >()
   expectTypeOf<Parameters<Proxy['either']>>().toEqualTypeOf<[text: string] | [n: number, digits: number]>()
   expectTypeOf<Parameters<ActorProxy<Defaults>['join']>>().toEqualTypeOf<
-    [first: string, second?: string, third?: number]
+    [first: string, second?: string | undefined, third?: number | undefined]
   >()
   compiled(() => {
     void proxy.optional('a')

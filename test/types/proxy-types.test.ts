@@ -84,7 +84,7 @@ test('what every object has is not a method, whatever the class makes of it', ()
     // @ts-expect-error no method of the actor
     void proxy.tell('toString')
     // @ts-expect-error no method of the actor
-    void proxy.delayed(1).hasOwnProperty().cancel()
+    proxy.delayed(1).valueOf().cancel()
   })
 })
 
@@ -137,7 +137,7 @@ test('tell takes a method’s name and its arguments', () => {
 })
 
 test('delayed gives the same methods and arguments, each call to be cancelled', () => {
-  expectTypeOf(proxy.delayed).toEqualTypeOf<(delayMs: number) => DelayedProxy<Plain>>()
+  expectTypeOf<Proxy['delayed']>().toEqualTypeOf<(delayMs: number) => DelayedProxy<Plain>>()
   expectTypeOf<keyof DelayedProxy<Plain>>().toEqualTypeOf<MethodName<Plain>>()
   expectTypeOf<DelayedProxy<Plain>['later']>().toEqualTypeOf<(text: string, times?: number) => Cancellable>()
   compiled(() => {
@@ -213,9 +213,7 @@ test('the proxy of a class of any type is one of unknown calls as well', () => {
 test('code that does not know the class can still use what every proxy has', () => {
   const first = <C extends object>(Class: ProxiedClass<C>, method: MethodName<C>): unknown => {
     const some = ref.asType(Class)
-    expectTypeOf(some.ref).toEqualTypeOf<ActorRef>()
-    expectTypeOf(some.delayed(1)).toEqualTypeOf<DelayedProxy<C>>()
-    return [some, method]
+    return [some.ref satisfies ActorRef, some.delayed(1) satisfies DelayedProxy<C>, method]
   }
   compiled(() => {
     first(Plain, 'get')

@@ -1,7 +1,6 @@
 /** What the compiler promises of typed refs. The bodies are compiled, never run. */
-import type { ActorRef, AskOptions, Message, StreamReader } from 'pulsing'
+import type { ActorRef, AskOptions, Message, StreamReader, TypedRef } from 'pulsing'
 import { expectTypeOf, test } from 'vitest'
-import type { TypedRef } from '../../src/actor/typed-ref.ts'
 
 declare const ref: ActorRef
 declare const typed: TypedRef<'a' | 'b', number>
@@ -14,7 +13,7 @@ test('any ref is a typed ref of any type, without a cast', () => {
   expectTypeOf<ActorRef>().toExtend<TypedRef<{ readonly get: string }, Date[]>>()
   expectTypeOf<ActorRef>().toExtend<TypedRef<Message, Message>>()
   expectTypeOf<ActorRef>().toExtend<TypedRef<unknown, unknown>>()
-  expectTypeOf<ActorRef>().toExtend<TypedRef<never, never>>()
+  expectTypeOf<ActorRef>().toExtend<TypedRef<never, undefined>>()
   compiled(() => {
     const typedAs = <M, R>(plain: ActorRef): TypedRef<M, R> => plain
     return typedAs<string, number>(ref)
@@ -39,11 +38,13 @@ test('ask and tell take its messages only, and ask gives its answer', () => {
     // @ts-expect-error the answer is a number
     void (typed.ask('a') satisfies Promise<string>)
   })
-  expectTypeOf<Parameters<typeof typed.ask>>().toEqualTypeOf<[msg: 'a' | 'b', options?: AskOptions]>()
+  expectTypeOf<Parameters<TypedRef<'a' | 'b', number>['ask']>>().toEqualTypeOf<
+    [msg: 'a' | 'b', options?: AskOptions | undefined]
+  >()
 })
 
 test('it has what identifies a ref', () => {
-  expectTypeOf(typed).toExtend<Pick<ActorRef, 'id' | 'name' | 'nodeId' | 'isLocal'>>()
+  expectTypeOf<TypedRef<'a', number>>().toExtend<Pick<ActorRef, 'id' | 'name' | 'nodeId' | 'isLocal'>>()
 })
 
 test('it stands in for a ref of fewer messages or wider answers, never of more or narrower', () => {
