@@ -36,6 +36,8 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
   readonly parent: ActorCell | undefined
   readonly ref: Ref
   readonly #source: Spawnable
+  /** Rejects the promise of the first start. */
+  #giveUpStart: ((error: unknown) => void) | undefined = undefined
 
   /** @throws whatever making the actor throws */
   constructor(
@@ -152,15 +154,17 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
     if (this.options?.reentrant) return
     const chain = [this.label]
     for (let context: MessageContext | undefined = within; context; context = context.outer) {
-      chain.push(context.cell.label)
-      if (context.cell === this && this.#isHandling(context.envelope))
-        throw new DeadlockError(chain.reverse(), { address: this.toString() })
+      const { cell, envelope } = context
+      // Nobody waits for a message that was answered, or given up.
+      if (envelope?.isCancelled || !cell.#isHandling(envelope)) return
+      chain.push(cell.label)
+      if (cell === this) throw new DeadlockError(chain.reverse(), { address: this.toString() })
     }
   }
 
   #isHandling(envelope: Envelope | undefined): boolean {
     if (envelope === undefined) return this.phase === 'starting' || this.phase === 'closing'
-    return this.current === envelope
+    return this.current === envelope || this.held?.inFlight?.has(envelope) === true
   }
 
   // Supervision.
@@ -195,7 +199,7 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
   #childEscalated(error: PulsingError): void {
     if (this.phase !== 'running') return
     this.runtime.reportFailure(this.ref, error, true)
-    this.#supervise(error, 'stop')
+    if (this.phase === 'running') this.#supervise(error, 'stop')
   }
 
   /** What this actor, as a parent, says about a failed child. */
@@ -204,6 +208,7 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
     try {
       const decision = this.actor.onChildFailure(child.ref, error, new MessageContext(this, undefined))
       if (decision === undefined || DECISIONS.includes(decision)) return decision
+      ignoreRejection(Promise.resolve(decision))
       throw new ConfigError(
         `expected onChildFailure to return one of ${DECISIONS.join(', ')}, got ${describe(decision)}`,
       )
@@ -219,11 +224,13 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
     const begins =
       (policy === 'always' && (reason === 'normal' || reason === 'failed')) ||
       (policy === 'on-failure' && reason === 'failed')
-    if (begins && this.phase === 'running') this.#planRestart(undefined, reason)
-    else void this.stop(reason)
+    if (!begins || this.phase === 'starting') void this.stop(reason)
+    else this.#planRestart(undefined, reason)
   }
 
   #planRestart(error: PulsingError | undefined, reason: StopReason): void {
+    // Whoever decided, or heard of the failure, may have stopped it meanwhile.
+    if (this.phase !== 'running') return
     const { holdings } = this
     const isPossible = isRepeatable(this.#source)
     if (!isPossible)
@@ -237,7 +244,7 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
       )
     holdings.history ??= new RestartHistory(this.options?.restart ?? { policy: 'on-failure' }, this.runtime.random)
     const delayMs = isPossible ? holdings.history.next(this.runtime.clock.now()) : undefined
-    if (delayMs === undefined) void this.stop(reason)
+    if (delayMs === undefined) void this.stop('failed')
     else {
       holdings.restart = { error, reason, delayMs }
       this.#drain()
@@ -248,7 +255,11 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
 
   /** Runs `onStart`, then begins to handle messages. Rejects, with the actor gone, when `onStart` throws. */
   start(): Promise<void> | undefined {
-    if (this.actor.onStart) return this.#startWithHook()
+    if (this.actor.onStart)
+      return new Promise((resolve, reject) => {
+        this.#giveUpStart = reject
+        this.#startWithHook().then(resolve, reject)
+      })
     this.#begin()
     return undefined
   }
@@ -266,7 +277,11 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
       return
     }
     await this.#close(true)
-    throw new ActorStoppedError('the actor was stopped while it started', { address: this.toString() })
+    throw this.#stoppedWhileStarting()
+  }
+
+  #stoppedWhileStarting(): ActorStoppedError {
+    return new ActorStoppedError('the actor was stopped while it started', { address: this.toString() })
   }
 
   #begin(): void {
@@ -293,7 +308,10 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
       case 'starting':
         // `onStart` is running: what it sets up, `onStop` tears down after it.
         this.refuseAll()
-        this.#grant(() => void this.#close(false))
+        this.#grant(() => {
+          this.#giveUpStart?.(this.#stoppedWhileStarting())
+          void this.#close(false)
+        })
         break
       case 'backoff':
         holdings.grace?.cancel()
@@ -332,6 +350,7 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
     const message = `the actor was stopped and did not finish this message in ${STOP_GRACE_MS} ms`
     for (const envelope of this.handling()) {
       this.leave(envelope)
+      this.unstash(envelope)
       const error = new ActorStoppedError(message, { address: this.toString() })
       envelope.fail(error)
       envelope.cancel(error)
@@ -408,8 +427,8 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
     }
     const { error } = holdings.restart!
     holdings.restart = undefined
-    this.runtime.restarted(this, error, holdings.history!.count)
     this.#begin()
+    this.runtime.restarted(this, error, holdings.history!.count)
   }
 
   #end(reason: StopReason): void {

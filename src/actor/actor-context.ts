@@ -87,14 +87,14 @@ export interface ActorContext {
    *
    * @example
    * ```ts
-   * import { createActorSystem, type Terminated } from 'pulsing'
+   * import { createActorSystem } from 'pulsing'
    *
    * const system = await createActorSystem()
    * const worker = await system.spawn({ receive: () => undefined })
    * const ended = new Promise<string>((resolve) => {
    *   void system.spawn({
    *     onStart: (ctx) => ctx.watch(worker),
-   *     receive: (msg) => { if (msg.msgType === 'Terminated') resolve(msg.toObject<Terminated>().reason) },
+   *     receive: (msg) => { if (msg.msgType === 'Terminated') resolve(msg.toObject<{ reason: string }>().reason) },
    *   })
    * })
    * await system.stop(worker)
@@ -136,7 +136,7 @@ export interface ActorContext {
   unstashAll(): void
 }
 
-/** @internal */
+/** The one implementation of {@link ActorContext}. */
 export class MessageContext implements ActorContext {
   readonly cell: ActorCell
   readonly envelope: Envelope | undefined

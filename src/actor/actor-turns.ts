@@ -4,7 +4,14 @@
  */
 import { rejected, SETTLED } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
-import { ActorStoppedError, isPulsingError, MailboxFullError, StreamClosedError, toActorError } from '../base/errors.ts'
+import {
+  ActorStoppedError,
+  isPulsingError,
+  MailboxFullError,
+  NoSuchMethodError,
+  StreamClosedError,
+  toActorError,
+} from '../base/errors.ts'
 import { Message } from '../message/message.ts'
 import { IterableSource, isStreamLike, toSource } from '../stream/iterable-source.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
@@ -200,17 +207,30 @@ export abstract class ActorTurns implements Runnable {
     if (!this.leave(envelope)) return
     const error = toActorError(thrown, this.toString())
     discardStream(envelope.message)
+    this.unstash(envelope)
     envelope.fail(error)
     envelope.forget()
     this.runtime.reportFailure(this.ref, error, envelope.isAsk)
     if (this.phase !== 'running') this.drained()
-    else if (!this.actor[answersErrors] || this.options?.restart?.methodErrors === 'failure') this.handlerFailed(error)
+    else if (!this.actor[answersErrors] || this.#isMethodFailure(error)) this.handlerFailed(error)
+  }
+
+  /** Whether an error of a class actor is more than a reply: its policy says so, and it is no refusal of its own. */
+  #isMethodFailure(error: PulsingError): boolean {
+    if (this.options?.restart?.methodErrors !== 'failure') return false
+    return !(error instanceof NoSuchMethodError && error.address === this.toString())
   }
 
   stash(envelope: Envelope): void {
     if (envelope.isStashed) return
     envelope.isStashed = true
     ;(this.holdings.stashed ??= []).push(envelope)
+  }
+
+  /** A message that was set aside, and whose outcome is known all the same, does not come back. */
+  protected unstash(envelope: Envelope): void {
+    const stashed = this.held?.stashed
+    if (envelope.isStashed && stashed?.includes(envelope)) stashed.splice(stashed.indexOf(envelope), 1)
   }
 
   unstashAll(): void {

@@ -43,11 +43,11 @@ export abstract class Actor {
 
 /** Anything with `receive` will do; extending {@link Actor} is a convenience. */
 export type ActorLike = Pick<Actor, 'receive' | 'onStart' | 'onStop' | 'onChildFailure' | 'metadata'> & {
-  /** @internal whether what `receive` throws is the caller's affair alone, unless the restart policy says otherwise */
+  /** Whether what `receive` throws is the caller's affair alone, unless the restart policy says otherwise */
   readonly [answersErrors]?: boolean
 }
 
-/** @internal */
+/** Marks actors of the proxy layer. */
 export const answersErrors: unique symbol = Symbol('pulsing.answersErrors')
 
 /** Objects that are not actors but can be made one have a method of this name, as instances of `asActor` classes do. */
@@ -56,7 +56,7 @@ export const toActor: unique symbol = Symbol('pulsing.toActor')
 /** Something an actor can be made from when asked to. */
 export interface ActorSource {
   [toActor](): ActorLike
-  /** @internal whether every call makes a new actor, as a restart needs it */
+  /** Whether every call makes a new actor, as a restart needs it */
   readonly isRepeatable?: boolean
 }
 

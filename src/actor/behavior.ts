@@ -16,25 +16,21 @@ export type BehaviorHandler<M, R> = (msg: M, ctx: ActorContext) => R | Behavior<
 
 /** A definition of actors; made by {@link behavior}. Every spawn, and every restart, makes another actor of it. */
 export class Behavior<in M, out R> implements ActorSource {
-  /** @internal */
   readonly isRepeatable = true
   readonly #handle: BehaviorHandler<never, unknown>
   readonly #hooks: BehaviorHooks
   /** Only for the compiler, which tells behaviors apart by it. */
   declare readonly types: ((msg: M) => R) | undefined
 
-  /** @internal */
   constructor(handle: BehaviorHandler<M, R>, hooks: BehaviorHooks) {
     this.#handle = handle as BehaviorHandler<never, unknown>
     this.#hooks = hooks
   }
 
-  /** @internal */
   get handle(): BehaviorHandler<never, unknown> {
     return this.#handle
   }
 
-  /** @internal */
   [toActor](): ActorLike {
     return new BehaviorActor(this, this.#hooks)
   }

@@ -19,7 +19,10 @@ export interface RestartPolicy {
    * {@link RESTART_JITTER}. Default {@link DEFAULT_MIN_BACKOFF_MS}; 0 restarts at once.
    */
   readonly minBackoffMs?: number
-  /** The longest wait, in milliseconds, before jitter. Default {@link DEFAULT_MAX_BACKOFF_MS}. */
+  /**
+   * The longest wait, in milliseconds, before jitter. Default {@link DEFAULT_MAX_BACKOFF_MS}, or `minBackoffMs` where
+   * that is longer.
+   */
   readonly maxBackoffMs?: number
   /**
    * What an error is that a method of an `asActor` class throws: only the caller's (`reply`), or a failure too
@@ -46,12 +49,16 @@ export const DEFAULT_MAX_BACKOFF_MS = 30_000
 /** How far a wait is off at random, as a fraction of it: what failed together does not come back together. */
 export const RESTART_JITTER = 0.2
 
+/** A wait doubled so often is as long as it gets. */
+const MAX_DOUBLINGS = 52
+
 /** The restarts of one actor so far. */
 export class RestartHistory {
   readonly #policy: RestartPolicy
   readonly #random: Random
-  /** When the restarts that still count happened, oldest first. */
+  /** When the restarts that still count happened, oldest first; without a window only their number counts. */
   #restarts: number[] = []
+  #count = 0
 
   constructor(policy: RestartPolicy, random: Random) {
     this.#policy = policy
@@ -60,7 +67,7 @@ export class RestartHistory {
 
   /** Restarts that count now. */
   get count(): number {
-    return this.#restarts.length
+    return this.#count
   }
 
   /** Notes a restart at `now` and answers how many milliseconds to wait before it; undefined when there are no more. */
@@ -69,14 +76,15 @@ export class RestartHistory {
       maxRestarts = DEFAULT_MAX_RESTARTS,
       withinMs = Infinity,
       minBackoffMs = DEFAULT_MIN_BACKOFF_MS,
-      maxBackoffMs = DEFAULT_MAX_BACKOFF_MS,
+      maxBackoffMs = Math.max(DEFAULT_MAX_BACKOFF_MS, minBackoffMs),
     } = this.#policy
-    // Without a window nothing ever leaves: no more than `maxRestarts` are kept either way.
-    this.#restarts = this.#restarts.filter((at) => now - at < withinMs)
-    const before = this.#restarts.length
-    if (before >= maxRestarts) return undefined
-    this.#restarts.push(now)
-    const backoffMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** before)
+    if (withinMs !== Infinity) {
+      this.#restarts = this.#restarts.filter((at) => now - at < withinMs)
+      this.#count = this.#restarts.length
+    }
+    if (this.#count >= maxRestarts) return undefined
+    if (withinMs !== Infinity) this.#restarts.push(now)
+    const backoffMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(this.#count++, MAX_DOUBLINGS))
     return backoffMs * (1 + RESTART_JITTER * (2 * this.#random.float() - 1))
   }
 }
@@ -100,7 +108,7 @@ export function restartProblems(policy: RestartPolicy, describe: (value: unknown
     'a whole number or Infinity',
   )
   check('withinMs', withinMs, (ms) => ms > 0, 'milliseconds above 0')
-  check('minBackoffMs', minBackoffMs, (ms) => ms >= 0, 'milliseconds')
+  check('minBackoffMs', minBackoffMs, (ms) => ms >= 0 && ms < Infinity, 'milliseconds')
   check('maxBackoffMs', maxBackoffMs, (ms) => ms >= (minBackoffMs ?? 0), 'milliseconds, at least minBackoffMs')
   if (methodErrors !== undefined && methodErrors !== 'reply' && methodErrors !== 'failure')
     problems.push(`expected restart.methodErrors as reply or failure, got ${describe(methodErrors)}`)

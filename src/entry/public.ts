@@ -6,11 +6,13 @@ export type { ActorContext, Cancellable, Receive, ScheduleOptions } from '../act
 export type {
   ActorProxy,
   Callback,
+  DelayedProxy,
   MethodName,
   ProxiedClass,
   ProxyMethod,
   ProxyResult,
   UntypedCall,
+  UntypedDelayedProxy,
   UntypedProxy,
 } from '../actor/actor-proxy.ts'
 export type { ActorRef, AskOptions } from '../actor/actor-ref.ts'

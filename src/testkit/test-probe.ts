@@ -6,17 +6,16 @@ import type { ActorLike } from '../actor/actor.ts'
 import type { ActorContext, MessageContext } from '../actor/actor-context.ts'
 import type { ActorRef } from '../actor/actor-ref.ts'
 import type { ActorSystem } from '../actor/actor-system.ts'
-import { discardStream } from '../actor/discarded-result.ts'
 import { MAX_MAILBOX_CAPACITY } from '../actor/mailbox.ts'
 import { TERMINATED_TYPE, type Terminated } from '../actor/terminated.ts'
 import type { Clock } from '../base/clock.ts'
 import { deferred } from '../base/deferred.ts'
 import { asyncDispose } from '../base/disposal.ts'
-import { ActorStoppedError, ConfigError, describe, isPulsingError } from '../base/errors.ts'
+import { ConfigError, describe, isPulsingError } from '../base/errors.ts'
 import { macrotask } from '../base/macrotask.ts'
 import { Message } from '../message/message.ts'
 import { deepEqual } from './deep-equal.ts'
-import { ManualClock } from './manual-clock.ts'
+import { MessageLine } from './message-line.ts'
 import { messageValue } from './message-value.ts'
 import { ProbeError } from './probe-error.ts'
 import type { Received } from './received.ts'
@@ -48,13 +47,6 @@ export interface ExpectOptions {
 /** Answers the asks a probe gets, as an actor's `receive` would: by what it returns, what that resolves to, or throws. */
 export type AutoReply = (value: unknown, received: Received) => unknown
 
-/** Somebody who waits. `take` takes what it waits for out of the messages, if it is there, and says whether it was. */
-interface Wait {
-  readonly endsAt: number
-  take(): boolean
-  settle(isMet: boolean): void
-}
-
 /**
  * An actor for tests. It records what it gets; the test says what it expects. Each message is expected once: what an
  * expectation was met or failed by is taken off the front of the line, and what nobody expected stays in it.
@@ -62,7 +54,7 @@ interface Wait {
  * An ask stays unanswered until the test answers it ({@link Received.reply}, {@link Received.fail},
  * {@link TestProbe.autoReply}), the caller gives up, or the probe stops; other messages come in meanwhile.
  *
- * On a system with a {@link ManualClock} waiting takes no real time: the clock is moved as far as it takes, at most to
+ * On a system with a `ManualClock` waiting takes no real time: the clock is moved as far as it takes, at most to
  * the limit; what comes over a socket or from a worker takes real time, and may come too late for that. On a real clock
  * a wait ends with the message it is for, or with the limit.
  *
@@ -87,18 +79,17 @@ export class TestProbe implements AsyncDisposable {
   readonly #system: ActorSystem
   readonly #clock: Clock
   readonly #ctx: ActorContext
-  readonly #messages: ReceivedMessage[] = []
+  readonly #line: MessageLine
   readonly #unanswered = new Set<ReceivedMessage>()
-  #waits: Wait[] = []
   #autoReply: AutoReply | undefined
   /** When each `within` that runs is over. */
   readonly #bounds = new Set<{ readonly endsAt: number }>()
-  #isStopped = false
 
   private constructor(system: ActorSystem, ctx: ActorContext) {
     this.#system = system
     this.#ctx = ctx
     this.#clock = (ctx as MessageContext).cell.runtime.clock
+    this.#line = new MessageLine(this.#clock)
   }
 
   /**
@@ -128,7 +119,7 @@ export class TestProbe implements AsyncDisposable {
         probe = new TestProbe(system, ctx)
       },
       receive: (message, ctx) => probe.#receive(message, ctx as MessageContext),
-      onStop: () => probe.#stopped(),
+      onStop: () => probe.#line.close(),
     }
     const options = { public: isPublic, reentrant: true, mailbox: { capacity: MAX_MAILBOX_CAPACITY } }
     if (name === undefined) await system.spawn(actor, options)
@@ -143,7 +134,7 @@ export class TestProbe implements AsyncDisposable {
 
   /** The messages that came and that nothing expected yet, oldest first. */
   get waiting(): readonly Received[] {
-    return [...this.#messages]
+    return [...this.#line.messages]
   }
 
   /** {@link ActorRef.tell} in the probe's name: the receiver sees it as `sender`. */
@@ -187,8 +178,8 @@ export class TestProbe implements AsyncDisposable {
   async expectMessage(expected?: unknown, options: ExpectOptions = {}): Promise<Received> {
     const limitMs = this.#limitOf(options)
     let received: ReceivedMessage | undefined
-    const isMet = await this.#wait(limitMs, () => (received = this.#messages.shift()) !== undefined)
-    if (!isMet) throw new ProbeError(`expected ${expectedText(expected)} within ${limitMs} ms, got nothing`)
+    const isMet = await this.#line.wait(limitMs, () => (received = this.#line.messages.shift()) !== undefined)
+    if (!isMet) throw new ProbeError(`expected ${expectedText(expected)} within ${inMs(limitMs)}, got nothing`)
     this.#check(received!, expected)
     return received!
   }
@@ -205,17 +196,17 @@ export class TestProbe implements AsyncDisposable {
     const limitMs = this.#limitOf(options)
     const received: ReceivedMessage[] = []
     const take = (): boolean => {
-      received.push(...this.#messages.splice(0, count - received.length))
+      received.push(...this.#line.messages.splice(0, count - received.length))
       return received.length === count
     }
-    const isMet = await this.#wait(limitMs, take).catch((error: unknown) => {
-      this.#putBack(received)
+    const isMet = await this.#line.wait(limitMs, take).catch((error: unknown) => {
+      this.#line.putBack(received)
       throw error
     })
     if (!isMet) {
       const got = lineText(received)
-      this.#putBack(received)
-      throw new ProbeError(`expected ${count} messages within ${limitMs} ms, got ${got}`)
+      this.#line.putBack(received)
+      throw new ProbeError(`expected ${count} messages within ${inMs(limitMs)}, got ${got}`)
     }
     return received as Received[] as Received<T>[]
   }
@@ -230,9 +221,9 @@ export class TestProbe implements AsyncDisposable {
   async expectNone(ms: number = DEFAULT_SILENCE_MS): Promise<void> {
     const limitMs = this.#limitOf({ within: ms })
     const begin = this.#clock.now()
-    if (await this.#wait(limitMs, () => this.#messages.length > 0))
+    if (await this.#line.wait(limitMs, () => this.#line.messages.length > 0))
       throw new ProbeError(
-        `expected no message within ${limitMs} ms, got ${lineText(this.#messages)} after ${Math.round(this.#clock.now() - begin)} ms`,
+        `expected no message within ${inMs(limitMs)}, got ${lineText(this.#line.messages)} after ${inMs(this.#clock.now() - begin)}`,
       )
   }
 
@@ -268,16 +259,16 @@ export class TestProbe implements AsyncDisposable {
     const limitMs = this.#limitOf(options)
     let reason: Terminated['reason'] | undefined
     const take = (): boolean => {
-      const index = this.#messages.findIndex(({ message }) => terminatedOf(message)?.ref.id === ref.id)
+      const index = this.#line.messages.findIndex(({ message }) => terminatedOf(message)?.ref.id === ref.id)
       if (index < 0) return false
-      reason = terminatedOf(this.#messages.splice(index, 1)[0]!.message)!.reason
+      reason = terminatedOf(this.#line.messages.splice(index, 1)[0]!.message)!.reason
       return true
     }
     if (!take()) {
       this.#ctx.watch(ref)
-      if (!(await this.#wait(limitMs, take)))
+      if (!(await this.#line.wait(limitMs, take)))
         throw new ProbeError(
-          `expected ${valueText(ref)} to end within ${limitMs} ms, got no such news, but ${lineText(this.#messages)}`,
+          `expected ${valueText(ref)} to end within ${inMs(limitMs)}, got no such news, but ${lineText(this.#line.messages)}`,
         )
     }
     return reason!
@@ -312,17 +303,17 @@ export class TestProbe implements AsyncDisposable {
   async within<T>(ms: number, run: () => T | Promise<T>): Promise<T> {
     const limitMs = this.#limitOf({ within: ms })
     const endsAt = this.#clock.now() + limitMs
-    const bound = { endsAt }
     const late = deferred<never>()
     const lateError = (): ProbeError =>
-      new ProbeError(`expected what is done within ${limitMs} ms to be over by then, got it unfinished`)
+      new ProbeError(`expected what is done within ${inMs(limitMs)} to be over by then, got it unfinished`)
     // What comes in the very last millisecond is in time; and what is expected inside says more of what is missing.
     const timer = Number.isFinite(endsAt)
       ? this.#clock.setTimer(() => {
-          for (const wait of [...this.#waits]) if (wait.endsAt <= endsAt) wait.settle(false)
+          this.#line.expire()
           macrotask(() => late.reject(lateError()))
         }, limitMs + 1)
       : undefined
+    const bound = { endsAt }
     this.#bounds.add(bound)
     try {
       const result = await Promise.race([run(), late.promise])
@@ -367,8 +358,7 @@ export class TestProbe implements AsyncDisposable {
 
   #receive(message: Message, { envelope, sender, signal }: MessageContext): unknown {
     const received = new ReceivedMessage(message, sender, envelope!.isAsk)
-    this.#messages.push(received)
-    this.#settleWaits()
+    this.#line.push(received)
     if (!received.isAsk) return undefined
     this.#unanswered.add(received)
     signal.addEventListener('abort', () =>
@@ -388,59 +378,6 @@ export class TestProbe implements AsyncDisposable {
     }
   }
 
-  #settleWaits(): void {
-    const now = this.#clock.now()
-    for (const wait of [...this.#waits]) {
-      // The test moved the clock itself, past this one's end.
-      if (wait.endsAt < now) wait.settle(false)
-      else if (wait.take()) wait.settle(true)
-    }
-  }
-
-  #stopped(): void {
-    this.#isStopped = true
-    this.#discardStreams()
-    for (const wait of [...this.#waits]) wait.settle(false)
-  }
-
-  /** Nobody will read them. */
-  #discardStreams(): void {
-    for (const { message } of this.#messages) discardStream(message)
-  }
-
-  /** Waits until `take` answers true, which is asked now and after every message; false when time is up. */
-  async #wait(limitMs: number, take: () => boolean): Promise<boolean> {
-    if (take()) return true
-    const outcome = deferred<boolean>()
-    let isOver = false
-    const wait: Wait = {
-      endsAt: this.#clock.now() + limitMs,
-      take,
-      settle: (isMet) => {
-        if (isOver) return
-        isOver = true
-        this.#waits = this.#waits.filter((other) => other !== wait)
-        outcome.resolve(isMet)
-      },
-    }
-    this.#waits.push(wait)
-    if (this.#isStopped) wait.settle(false)
-    else if (this.#clock instanceof ManualClock) {
-      await this.#clock.advanceUntil(() => isOver, limitMs)
-      wait.settle(false)
-    } else if (limitMs !== Infinity) {
-      const timer = this.#clock.setTimer(() => wait.settle(false), limitMs)
-      await outcome.promise
-      timer.cancel()
-    }
-    const isMet = await outcome.promise
-    if (!isMet && this.#isStopped)
-      throw new ActorStoppedError('expected a running probe to wait at, got one that has stopped', {
-        address: this.ref.id,
-      })
-    return isMet
-  }
-
   #limitOf({ within = DEFAULT_EXPECT_MS }: ExpectOptions): number {
     if (typeof within !== 'number' || !(within >= 0))
       throw new ConfigError(`expected milliseconds to wait, 0 or more, got ${describe(within)}`)
@@ -457,19 +394,16 @@ export class TestProbe implements AsyncDisposable {
     }
     const isMessage = expected instanceof Message
     if (deepEqual(isMessage ? message : value, expected)) return
-    const behind = this.#messages.length === 0 ? '' : `, and behind it ${lineText(this.#messages)}`
+    const behind = this.#line.messages.length === 0 ? '' : `, and behind it ${lineText(this.#line.messages)}`
     throw new ProbeError(`expected ${expectedText(expected)}, got ${received}${behind}`, {
       expected: isMessage ? plain(expected) : expected,
       actual: isMessage ? plain(message) : value,
     })
   }
+}
 
-  /** Others may have waited behind whoever gave up. */
-  #putBack(messages: readonly ReceivedMessage[]): void {
-    this.#messages.unshift(...messages)
-    if (this.#isStopped) this.#discardStreams()
-    else this.#settleWaits()
-  }
+function inMs(ms: number): string {
+  return `${Math.round(ms)} ms`
 }
 
 function lineText(messages: readonly ReceivedMessage[]): string {

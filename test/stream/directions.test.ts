@@ -146,7 +146,10 @@ describe.each(PLACES)('%s', (name, open) => {
           return 3
         },
       ],
-      ['an object with Symbol.asyncIterator', () => ({ [Symbol.asyncIterator]: () => range3()[Symbol.asyncIterator]() })],
+      [
+        'an object with Symbol.asyncIterator',
+        () => ({ [Symbol.asyncIterator]: () => range3()[Symbol.asyncIterator]() }),
+      ],
       [
         'a ReadableStream',
         () =>
@@ -427,7 +430,10 @@ describe.each(PLACES)('%s', (name, open) => {
         },
         { highWaterMark: 0 },
       )
-      await expect(reader.web(failing)).rejects.toMatchObject({ name: 'PulsingBusinessError', message: 'source failed' })
+      await expect(reader.web(failing)).rejects.toMatchObject({
+        name: 'PulsingBusinessError',
+        message: 'source failed',
+      })
     })
   })
 
