@@ -104,7 +104,7 @@ class NodeSystem extends ActorSystem {
     return (await this.find(name)) !== undefined
   }
 
-  async stop(nameOrRef: string | ActorRef): Promise<void> {
+  async stop(nameOrRef: string | TypedRef<never, unknown>): Promise<void> {
     await this.#runtime.stop(typeof nameOrRef === 'string' ? nameOrRef : nameOrRef.id, 'killed')
   }
 

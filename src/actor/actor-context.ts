@@ -54,8 +54,9 @@ export interface ActorContext {
    */
   ask(ref: ActorRef, msg: Message, options?: AskOptions): Promise<Message>
   ask<R = unknown>(ref: ActorRef, value: unknown, options?: AskOptions): Promise<R>
+  ask<M, R>(ref: TypedRef<M, R>, msg: M, options?: AskOptions): Promise<R>
   /** {@link ActorRef.tell} in this actor's name: the receiver sees it as `sender`. */
-  tell(ref: ActorRef, msg: unknown): Promise<void>
+  tell<M>(ref: TypedRef<M, unknown>, msg: M): Promise<void>
   /**
    * The same ref, or proxy, with which every ask and call is made like {@link ActorContext.ask}. For as long as this
    * message is handled.
@@ -102,9 +103,9 @@ export interface ActorContext {
    * await system.shutdown()
    * ```
    */
-  watch(ref: ActorRef): void
+  watch(ref: TypedRef<never, unknown>): void
   /** Ends a watch: no `Terminated` of that actor comes any more. */
-  unwatch(ref: ActorRef): void
+  unwatch(ref: TypedRef<never, unknown>): void
   /**
    * Spawns a child, as `ActorSystem.spawn` does: it is stopped before its parent ends.
    *
@@ -172,11 +173,12 @@ export class MessageContext implements ActorContext {
 
   ask(ref: ActorRef, msg: Message, options?: AskOptions): Promise<Message>
   ask<R>(ref: ActorRef, value: unknown, options?: AskOptions): Promise<R>
-  ask(ref: ActorRef, value: unknown, options?: AskOptions): Promise<unknown> {
-    return ref.ask(value, { ...options, sender: this.self, within: this } as Delivery)
+  ask<M, R>(ref: TypedRef<M, R>, msg: M, options?: AskOptions): Promise<R>
+  ask(ref: TypedRef<never, unknown>, value: unknown, options?: AskOptions): Promise<unknown> {
+    return ref.ask(value as never, { ...options, sender: this.self, within: this } as Delivery)
   }
 
-  tell(ref: ActorRef, msg: unknown): Promise<void> {
+  tell<M>(ref: TypedRef<M, unknown>, msg: M): Promise<void> {
     return ref.tell(msg, { sender: this.self } as AskOptions)
   }
 
@@ -187,13 +189,13 @@ export class MessageContext implements ActorContext {
     return this.cell.runtime.proxies.rebound(target, (ref) => this.bind(ref))
   }
 
-  watch(ref: ActorRef): void {
+  watch(ref: TypedRef<never, unknown>): void {
     const { recipient } = asRef(ref)
     if (recipient.id === this.cell.id) throw new ConfigError('expected another actor to watch, got the actor itself')
     this.cell.holdings.watch(recipient, this.cell)
   }
 
-  unwatch(ref: ActorRef): void {
+  unwatch(ref: TypedRef<never, unknown>): void {
     this.cell.holdings.unwatch(ref.id, this.cell)
   }
 

@@ -177,7 +177,7 @@ export abstract class ActorSystem implements AsyncDisposable {
    * become dead letters, their asks reject with ActorStoppedError. An unknown name, or a ref to another node, does
    * nothing.
    */
-  abstract stop(nameOrRef: string | ActorRef): Promise<void>
+  abstract stop(nameOrRef: string | TypedRef<never, unknown>): Promise<void>
   /** All nodes seen from here, this one first. */
   abstract members(): Member[]
   /**

@@ -197,6 +197,7 @@ export abstract class ActorTurns implements Runnable {
         )
       })
       if (source instanceof IterableSource) streams.add(source)
+      envelope.isStreaming = true
       envelope.succeed(new StreamReader(source))
     } catch (error) {
       envelope.fail(toActorError(error, this.toString()))

@@ -18,6 +18,8 @@ export abstract class Envelope {
   readonly sender: ActorRef | undefined
   /** Set aside by its handler: its outcome comes when it is handled again. */
   isStashed = false
+  /** Answered with a stream that goes on. */
+  isStreaming = false
   #cancellation: { readonly reason: unknown } | undefined = undefined
   #controller: AbortController | undefined = undefined
   #nested: Set<Nested> | undefined = undefined
@@ -50,6 +52,7 @@ export abstract class Envelope {
   /** Nobody wants the outcome any more: dropped if it still waits in a mailbox, aborted if it is being handled. */
   cancel(reason: unknown): void {
     if (this.#cancellation) return
+    this.isStreaming = false
     this.#cancellation = { reason }
     this.#controller?.abort(reason)
     const nested = this.#nested

@@ -109,7 +109,12 @@ export function restartProblems(policy: RestartPolicy, describe: (value: unknown
   )
   check('withinMs', withinMs, (ms) => ms > 0, 'milliseconds above 0')
   check('minBackoffMs', minBackoffMs, (ms) => ms >= 0 && ms < Infinity, 'milliseconds')
-  check('maxBackoffMs', maxBackoffMs, (ms) => ms >= (minBackoffMs ?? 0), 'milliseconds, at least minBackoffMs')
+  check(
+    'maxBackoffMs',
+    maxBackoffMs,
+    (ms) => ms >= (Number.isFinite(minBackoffMs) ? minBackoffMs! : 0),
+    'milliseconds, at least minBackoffMs',
+  )
   if (methodErrors !== undefined && methodErrors !== 'reply' && methodErrors !== 'failure')
     problems.push(`expected restart.methodErrors as reply or failure, got ${describe(methodErrors)}`)
   return problems

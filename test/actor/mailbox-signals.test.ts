@@ -124,6 +124,17 @@ test('drop-oldest: a signal that was put back is not the one that is dropped', (
   expect(takeAll(mailbox)).toEqual(['signal', 1, 'new'])
 })
 
+test('drop-oldest: a signal that was put back stays in front of the next signal when what is behind both is dropped', () => {
+  const mailbox = new Mailbox(2, 'drop-oldest')
+  mailbox.signal(notice('first'))
+  mailbox.signal(notice('second'))
+  const first = mailbox.next()!
+  for (const name of ['a', 'b']) mailbox.offer(tell(name))
+  mailbox.putBack(first)
+  expect(nameOf(send(mailbox, tell('c'))!.refused)).toBe('a')
+  expect(takeAll(mailbox)).toEqual(['first', 'second', 'b', 'c'])
+})
+
 test('drain takes messages and waiting senders, and leaves signals, which come next', async () => {
   const mailbox = full('wait')
   const outside = send(mailbox, tell('outside'))

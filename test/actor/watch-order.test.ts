@@ -112,18 +112,18 @@ test('what an actor told while it handled its last message comes before Terminat
   expect(heard).toEqual(['early', 'late', ended(watched, 'failed')])
 })
 
-test('an actor that ends while asks of its wait in the watcher’s mailbox ended behind them', async () => {
+test('asks of the dead actor that wait in the watcher’s mailbox come before Terminated', async () => {
   const observer = await heldObserver('wait')
   const { watched, ref, heard } = observer
+  const asked: Promise<unknown>[] = []
   await watched.ask((ctx: ActorContext) => {
-    for (let i = 0; i < CAPACITY + 4; i++) ctx.self.ask(() => ref.ask(`asked ${i}`)).catch(() => undefined)
+    for (const i of numbers(0, CAPACITY + 4)) asked.push(ctx.ask(ref, i))
+    ctx.stop()
   })
-  const asked = numbers(0, CAPACITY + 4).map((i) => ref.ask(`asked ${i}`))
-  await watched.tell((ctx: ActorContext) => ctx.stop())
   observer.release()
   await Promise.all(asked)
   await turn()
-  expect(heard.filter((each) => each === ended(watched, 'normal'))).toEqual([ended(watched, 'normal')])
+  expect(heard).toEqual(['held', ...numbers(0, CAPACITY + 4), ended(watched, 'normal')])
 })
 
 test('several ends come in the order they happened', async () => {
@@ -263,23 +263,24 @@ test('items of a stream the dead actor had answered with fail; Terminated comes 
   expect(heard).toEqual([ended(watched, 'killed')])
 })
 
-test('a stream the dead actor had sent is read to its end, behind and beside its Terminated', async () => {
+test('a stream the dead actor had sent comes before Terminated, and is read to its end', async () => {
   const system = await startSystem()
-  const items = gate<number[]>()
-  const { ref, heard, ctx } = await observe(system, {
-    handle: async (msg) => {
-      if (msg.isStream) items.open(await collect(msg.streamReader<number>()))
-    },
-  }).catch((error: unknown) => {
-    throw error
-  })
-  expect(heard).toEqual([])
-  const [message, writer] = StreamMessage.create<number>('items')
+  const log: unknown[] = []
+  const done = gate()
   const watched = await subject(system)
-  ctx.watch(watched)
-  await watched.ask((own: ActorContext) => void own.tell(ref, message))
+  const { ref } = await observe(system, {
+    watch: [watched],
+    handle: async (msg) => {
+      if (msg.isStream) log.push(await collect(msg.streamReader<number>()))
+      else done.open()
+    },
+  })
+  const [message, writer] = StreamMessage.create<number>('items')
+  await watched.ask((ctx: ActorContext) => void ctx.tell(ref, message))
   await system.stop(watched)
   for (const item of [1, 2, 3]) await writer.write(item)
+  expect(log).toEqual([])
   await writer.close()
-  expect(await items.opened).toEqual([1, 2, 3])
+  await done.opened
+  expect(log).toEqual([[1, 2, 3]])
 })

@@ -42,7 +42,7 @@ export async function observe(
 
 /** How a message is noted. */
 export function noted(msg: Message): unknown {
-  if (msg.msgType !== 'Terminated') return msg.toObject()
+  if (msg.msgType !== 'Terminated') return msg.isStream ? 'a stream' : msg.toObject()
   const { ref, reason } = msg.toObject<Terminated>()
   return ended(ref, reason)
 }
@@ -76,7 +76,7 @@ export function watchersOf(ref: ActorRef): number {
   return cellOf(ref).holdings.watchers?.size ?? 0
 }
 
-/** Whether the engine can collect what `make` made, once nobody else holds it. */
+/** Whether the engine can collect what is held weakly here, once nobody else holds it. */
 export async function isCollected(held: WeakRef<object>): Promise<boolean> {
   const collect = (globalThis as { gc?: () => void }).gc!
   for (let i = 0; i < 20 && held.deref() !== undefined; i++) {
