@@ -156,9 +156,10 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
     for (let context: MessageContext | undefined = within; context; context = context.outer) {
       const { cell, envelope } = context
       // Nobody waits for a message that was answered, or given up.
-      if (envelope?.isCancelled || !(envelope?.isStreaming || cell.#isHandling(envelope))) return
+      const isHandled = cell.#isHandling(envelope)
+      if (envelope?.isCancelled || !(isHandled || envelope?.isStreaming)) return
       chain.push(cell.label)
-      if (cell === this) throw new DeadlockError(chain.reverse(), { address: this.toString() })
+      if (isHandled && cell === this) throw new DeadlockError(chain.reverse(), { address: this.toString() })
     }
   }
 

@@ -18,7 +18,8 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
 
   readonly promise: Promise<unknown>
   readonly #cell: ActorCell
-  readonly #within: MessageContext | undefined
+  /** Known for as long as somebody waits: what comes after an answer is on nobody's behalf, unless it is a stream. */
+  #within: MessageContext | undefined
   readonly #isPlain: boolean
   #resolve!: (reply: unknown) => void
   #reject!: (error: unknown) => void
@@ -90,6 +91,11 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
     this.#cell.runtime.askTimedOut(this.#cell, this.#timeoutMs)
   }
 
+  override cancel(reason: unknown): void {
+    super.cancel(reason)
+    if (this.#isSettled) this.#within = undefined
+  }
+
   giveUp(reason: unknown): void {
     this.fail(reason)
     this.cancel(reason)
@@ -100,6 +106,7 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
     this.#isSettled = true
     this.queue?.remove(this)
     this.#within?.envelope?.unnest(this)
+    if (!this.isStreaming) this.#within = undefined
     if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort)
     return true
   }

@@ -131,7 +131,6 @@ export class CircuitBreaker {
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<T> {
     const { signal } = options
-    signal?.throwIfAborted()
     const admission = this.#circuit.admit(this.#clock.now())
     this.#tell()
     if (admission === undefined) throw new CircuitOpenError(this.#circuit.retryAfterMs(this.#clock.now()))

@@ -66,7 +66,6 @@ export class Circuit {
 
   #goTo(openUntil: number | undefined): void {
     this.#openUntil = openUntil
-    this.#failures = 0
     this.#epoch++
   }
 }

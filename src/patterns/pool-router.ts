@@ -85,7 +85,7 @@ export class PoolRouter implements ActorLike {
   /** A worker's error is its caller's affair, and no failure of the pool. */
   readonly [answersErrors] = true
   readonly #plan: PoolPlan
-  /** Those that take messages, by slot. */
+  /** Those that take messages. */
   #workers: readonly Worker[] = []
   /** When the worker of each slot was replaced. */
   readonly #histories: RestartHistory[] = []
@@ -141,7 +141,7 @@ export class PoolRouter implements ActorLike {
     const ref = await this.#ctx.spawn(this.#plan.spawnable, this.#plan.worker)
     const cell = (ref as Ref).recipient as ActorCell
     const worker = new Worker(slot, cell)
-    this.#workers = [...this.#workers, worker].sort((a, b) => a.slot - b.slot)
+    this.#workers = [...this.#workers, worker]
     // It takes no messages from when it is told to stop, which may be long before it has.
     const leave = (): void => {
       this.#workers = this.#workers.filter((other) => other !== worker)

@@ -125,7 +125,7 @@ export async function retry<T>(
         signal,
       })
     } catch (error) {
-      if (isTimeOver || signal?.aborted || attempt === attempts || !isRetryable(error, key !== undefined)) throw error
+      if (isTimeOver || attempt === attempts || !isRetryable(error, key !== undefined)) throw error
       const waitMs = backoffMs(attempt) + refusedForMs(error)
       if (clock.now() + waitMs >= endsAt) throw error
       last = { error }

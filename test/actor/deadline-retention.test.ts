@@ -162,30 +162,20 @@ describe('while the handler goes on', () => {
 
 test('actors that hand on to each other for ever, each answering at once, keep no chain of what was', async () => {
   const system = await startSystem()
-  const first = gate<WeakRef<object>>()
-  const hops = gate()
-  let count = 0
-  const refs: ActorRef[] = []
-  const handOn = (ctx: ActorContext): void => {
-    const token = { hop: count }
-    if (++count === 1) first.open(new WeakRef(token))
-    if (count === 2_000) hops.open()
-    if (count <= 2_000) void ctx.ask(refs[count % 2]!, token, { timeout: Infinity })
-  }
+  const HOPS = 2_000
+  const first = gate<WeakRef<object>[]>()
   const last = gate<ActorContext>()
-  for (let i = 0; i < 2; i++) {
-    refs.push(
-      await system.spawn({
-        receive: (_msg, ctx) => {
-          if (count === 2_000) last.open(ctx)
-          handOn(ctx)
-        },
-      }),
-    )
+  const refs: ActorRef[] = []
+  let count = 0
+  const receive = (_msg: unknown, ctx: ActorContext): void => {
+    const token = { hop: ++count }
+    if (count === 1) first.open([new WeakRef(token), new WeakRef(ctx)])
+    if (count === HOPS) last.open(ctx)
+    else void ctx.ask(refs[count % 2]!, token, { timeout: Infinity })
   }
+  for (let i = 0; i < 2; i++) refs.push(await system.spawn({ receive }))
   await refs[0]!.tell('go')
-  await hops.opened
   const context = await last.opened
-  expect(await isCollected(await first.opened)).toBe(true)
-  expect(context.deadline).toBe(undefined)
+  for (const thing of await first.opened) expect(await isCollected(thing)).toBe(true)
+  expect(context.sender?.id).toBe(refs[0]!.id)
 })

@@ -1,6 +1,7 @@
 /** Actors that take the next message while a handler waits: what may interleave, how far, and what stays as it is. */
 import {
   type ActorContext,
+  type ActorProxy,
   type ActorRef,
   asActor,
   contextOf,
@@ -323,58 +324,46 @@ test('a message stashed by a handler that still waits is answered by the handlin
 describe('contextOf', () => {
   const Shop = asActor(
     class Shop {
-      async deadline(): Promise<[number | undefined, number | undefined]> {
+      async caller(): Promise<(string | undefined)[]> {
         const ctx = contextOf(this)
         await turn()
-        return [ctx.deadline, ctx.signal.aborted ? -1 : ctx.deadline]
+        return [ctx.sender?.id]
       }
-      async *deadlines(): AsyncGenerator<number | undefined> {
+      async *callers(): AsyncGenerator<string | undefined> {
         for (let i = 0; i < 3; i++) {
-          yield contextOf(this).deadline
+          yield contextOf(this).sender?.id
           await turn()
         }
       }
-      async sender(): Promise<string | undefined> {
-        return contextOf(this).sender?.id
+      async deadline(): Promise<number | undefined> {
+        return contextOf(this).deadline
       }
     },
   )
 
-  test('read before the first await is that of its own call, however many run', async () => {
+  async function withCallers(receive: (shop: ActorProxy<InstanceType<typeof Shop>>, ctx: ActorContext) => unknown) {
     const { system } = await start()
     const shop = await Shop.options({ reentrant: true }).local(system)
-    const timeouts = [10, 20, 30, 40, 50]
-    const asker = await system.spawn(
-      {
-        receive: (msg, ctx) => ctx.bind(shop).deadline().then(([first]) => [first, msg.toObject()]),
-      },
-      REENTRANT,
-    )
-    const pairs = await Promise.all(timeouts.map((timeout) => asker.ask(timeout, { timeout })))
-    expect(pairs).toEqual(timeouts.map((timeout) => [timeout, timeout]))
+    const callers: ActorRef[] = []
+    for (let i = 0; i < 5; i++) callers.push(await system.spawn({ receive: (_msg, ctx) => receive(shop, ctx) }))
+    return { shop, callers }
+  }
+
+  test('read before the first await is that of its own call, however many wait', async () => {
+    const { shop, callers } = await withCallers((shop, ctx) => ctx.bind(shop).caller())
+    const seen = await Promise.all([...callers.map((caller) => caller.ask('go')), shop.caller()])
+    expect(seen).toEqual([...callers.map(({ id }) => [id]), [undefined]])
   })
 
-  test('tells callers apart that call at the same time', async () => {
-    const { system } = await start()
-    const shop = await Shop.options({ reentrant: true }).local(system)
-    const callers = await Promise.all(
-      [1, 2, 3].map(() => system.spawn({ receive: (_msg, ctx) => ctx.bind(shop).sender() })),
-    )
-    expect(await Promise.all([...callers.map((caller) => caller.ask('go')), shop.sender()])).toEqual([
-      ...callers.map(({ id }) => id),
-      undefined,
-    ])
+  test('tells deadlines of calls apart that are handled at the same time', async () => {
+    const { callers } = await withCallers((shop, ctx) => ctx.bind(shop).deadline())
+    const timeouts = callers.map((_, n) => 10 * (n + 1))
+    expect(await Promise.all(callers.map((caller, n) => caller.ask('go', { timeout: timeouts[n]! })))).toEqual(timeouts)
   })
 
   test('in a generator is that of the call that made it, at every step', async () => {
-    const { system } = await start()
-    const shop = await Shop.options({ reentrant: true }).local(system)
-    const reader = await system.spawn(
-      { receive: (_msg, ctx) => ctx.sender === undefined && collect(ctx.bind(shop).deadlines()) },
-      REENTRANT,
-    )
-    const seen = await Promise.all([100, 200].map((timeout) => reader.ask<unknown[]>('go', { timeout })))
-    expect(seen.map((items) => new Set(items).size)).toEqual([1, 1])
-    expect(seen[0]![0]).not.toBe(seen[1]![0])
+    const { callers } = await withCallers((shop, ctx) => collect(ctx.bind(shop).callers()))
+    const seen = await Promise.all(callers.map((caller) => caller.ask('go')))
+    expect(seen).toEqual(callers.map(({ id }) => [id, id, id]))
   })
 })

@@ -47,9 +47,12 @@ describe('RestartHistory', () => {
   })
 
   test('the wait doubles up to maxBackoffMs', () => {
-    expect(waits({ maxRestarts: 12 }, Array.from({ length: 12 }, () => 0))).toEqual([
-      100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000, 30_000,
-    ])
+    expect(
+      waits(
+        { maxRestarts: 12 },
+        Array.from({ length: 12 }, () => 0),
+      ),
+    ).toEqual([100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000, 30_000])
   })
 
   test('minBackoffMs 0 never waits, however many restarts there were', () => {

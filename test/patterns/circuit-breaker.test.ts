@@ -307,6 +307,13 @@ test('a timer that rings early does not end the wait, and none is left when the 
   ])
 })
 
+test('refused calls set no timers', async () => {
+  const { clock, breaker, fail } = make({ maxFailures: 1 })
+  await fail()
+  for (let i = 0; i < 5; i++) await expect(breaker.call(() => 'never')).rejects.toThrow(CircuitOpenError)
+  expect(clock.pending).toBe(1)
+})
+
 test('all wrong options are named in one error', () => {
   const wrong = { maxFailures: 0, resetTimeoutMs: -1, callTimeoutMs: Number.NaN, isFailure: 'no' as never }
   expect(() => new CircuitBreaker(wrong)).toThrow(

@@ -5,6 +5,7 @@ import {
   type ActorSystem,
   Message,
   type StopReason,
+  StreamMessage,
   SystemConfig,
   type SystemEvents,
 } from 'pulsing'
@@ -195,6 +196,9 @@ test('without a worker asks reject as not sent, and tells are dead letters', asy
   await workers.ref.tell('who')
   await workers.clock.settle()
   expect(dead).toEqual([[String(workers.ref), 'unreachable']])
+  const [message, writer] = StreamMessage.create()
+  await workers.ref.tell(message)
+  await new Promise((resolve) => writer.signal.addEventListener('abort', resolve))
   expect(workers.warnings.map(({ code }) => code)).toEqual(['pool_shrunk', 'pool_shrunk'])
 })
 
@@ -214,6 +218,25 @@ test('stopping the pool lets its workers finish what they were asked, and stops 
   ])
   await workers.pass(1_000_000)
   expect(workers.started).toEqual([0, 1])
+})
+
+test('workers that end with their pool are not missed', async () => {
+  const workers = await new Workers().start({ size: 2, replace: { maxReplacements: 0 } })
+  await workers.system.stop(workers.ref)
+  expect([workers.stopped.length, workers.warnings]).toEqual([2, []])
+})
+
+test('a replacement that is due keeps no process alive', async () => {
+  const workers = await new Workers().start({ size: 1 })
+  const held: boolean[] = []
+  const setTimer = workers.clock.setTimer.bind(workers.clock)
+  workers.clock.setTimer = (callback, delayMs) => {
+    const timer = setTimer(callback, delayMs)
+    return delayMs === 100 ? { ...timer, hold: (isHeld) => void held.push(isHeld) } : timer
+  }
+  await workers.ask('stop')
+  await workers.clock.settle()
+  expect(held).toEqual([false])
 })
 
 test('a pool that is stopped while a replacement is due, or starts, replaces nobody and leaves nothing behind', async () => {

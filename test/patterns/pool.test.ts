@@ -82,6 +82,39 @@ describe('which worker', () => {
     await slow[1]
   })
 
+  test('least-loaded: a message that failed is over, and one that was refused too', async () => {
+    const system = await startSystem()
+    const busy = gate()
+    const events: string[] = []
+    system.on('deadLetter', ({ recipient, reason }) => events.push(recipient === String(ref) ? 'pool' : reason))
+    let count = 0
+    const ref: ActorRef = await pool(
+      system,
+      () => {
+        const number = count++
+        return {
+          async receive(msg: Message) {
+            const order = msg.toObject()
+            if (order === 'fail') throw new Error('fails')
+            if (order === 'hold') await busy.opened
+            return number
+          },
+        }
+      },
+      { size: 2, strategy: 'least-loaded', worker: { mailbox: { capacity: 16, overflow: 'fail' } } },
+    )
+    for (let i = 0; i < 9; i++) await ref.tell('fail')
+    await turn()
+    for (let i = 0; i < 36; i++) await ref.tell('hold')
+    const failed: string[] = []
+    system.on('actorFailed', () => failed.push('failed'))
+    await turn()
+    expect([events, failed]).toEqual([['actor_mailbox_full', 'actor_mailbox_full'], []])
+    busy.open()
+    await turn()
+    expect(new Set([await ref.ask('who'), await ref.ask('who')])).toEqual(new Set([0, 1]))
+  })
+
   test('least-loaded: equals have their turns', async () => {
     const system = await startSystem()
     const ref = await pool(system, numbered(), { size: 3, strategy: 'least-loaded' })

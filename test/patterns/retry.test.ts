@@ -205,13 +205,14 @@ test('after a refusal by a circuit breaker it waits at least as long as that one
 test('when timeoutMs is over during an attempt it aborts, and the error before is the cause', async () => {
   const clock = new ManualClock()
   const before = overloaded()
+  const isRetryable = vi.fn((_error: unknown) => true)
   const signals: AbortSignal[] = []
   const done = retry(
     ({ attempt, signal }) => {
       signals.push(signal)
       return attempt === 1 ? Promise.reject(before) : new Promise(() => undefined)
     },
-    { timeoutMs: 100, clock, random: { float: () => 0.2 }, key: true },
+    { timeoutMs: 100, clock, random: { float: () => 0.2 }, isRetryable },
   ).catch((error: unknown) => error)
   await turn()
   clock.advance(20)
@@ -223,6 +224,7 @@ test('when timeoutMs is over during an attempt it aborts, and the error before i
   expect(error).toMatchObject({ name: 'PulsingTimeoutError', durationMs: 100, cause: before })
   expect([signals[1]!.aborted, signals[1]!.reason]).toEqual([true, error])
   expect([signals.length, clock.pending]).toEqual([2, 0])
+  expect(isRetryable.mock.calls.map(([asked]) => asked)).toEqual([before])
 })
 
 test('when a wait would end after timeoutMs the last error is thrown without waiting', async () => {
