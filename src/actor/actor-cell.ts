@@ -115,6 +115,11 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
     this.held?.watchers?.delete(watcher)
   }
 
+  /** Watches another actor, unless this one is to end: it would not live to be told. */
+  beginWatch(recipient: Recipient): void {
+    if (this.stopReason === undefined) this.holdings.watch(recipient, this)
+  }
+
   terminated(ref: Ref, reason: StopReason): void {
     if (this.stopReason !== undefined) return
     const signal = this.held?.terminated(ref, reason)
@@ -127,12 +132,18 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
     if (this.stopReason !== undefined) return { cancel: () => undefined }
     const { holdings } = this
     let timer: Timer
+    let isWaiting = false
+    const done = (): void => {
+      isWaiting = false
+    }
     const set = (ms: number): void => {
       timer = this.runtime.clock.setTimer(() => {
         holdings.removeTimer(timer)
         if (everyMs !== undefined) set(everyMs)
+        if (isWaiting) return
+        isWaiting = true
         // Refused by a full mailbox, it is a counted dead letter already.
-        ignoreRejection(this.tell(message, undefined))
+        this.tell(message, undefined).then(done, done)
       }, ms)
       holdings.addTimer(timer, survivesRestart)
     }

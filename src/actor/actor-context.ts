@@ -19,7 +19,10 @@ export interface Cancellable {
 
 /** When, beside the first time, a scheduled message comes. */
 export interface ScheduleOptions {
-  /** Comes again every so many milliseconds, above 0. Default: once. */
+  /**
+   * Comes again every so many milliseconds, above 0, and is left out while the one before still waits outside a full
+   * mailbox. Default: once.
+   */
   readonly everyMs?: number
   /** Whether a restart of this actor leaves it scheduled. Default false. */
   readonly survivesRestart?: boolean
@@ -118,7 +121,8 @@ export interface ActorContext {
   /** Stops this actor after the current message; `reason` is what `onStop` is told. Default `normal`. */
   stop(reason?: StopReason): void
   /**
-   * Tells this actor `msg` once, after `delayMs` milliseconds; dropped when the actor stops first.
+   * Tells this actor `msg` once, after `delayMs` milliseconds; dropped when the actor stops first. Until then it keeps a
+   * Node.js process alive.
    *
    * @throws ConfigError when `delayMs` is negative, `everyMs` not above 0, or one of them no number
    */
@@ -192,7 +196,7 @@ export class MessageContext implements ActorContext {
   watch(ref: TypedRef<never, unknown>): void {
     const { recipient } = asRef(ref)
     if (recipient.id === this.cell.id) throw new ConfigError('expected another actor to watch, got the actor itself')
-    this.cell.holdings.watch(recipient, this.cell)
+    this.cell.beginWatch(recipient)
   }
 
   unwatch(ref: TypedRef<never, unknown>): void {

@@ -175,6 +175,9 @@ export abstract class ActorTurns implements Runnable {
       if (typeof result !== 'object' || result === null) envelope.succeed(result)
       else this.#answer(envelope, result)
       envelope.forget()
+    } else if (envelope.isReturning) {
+      envelope.isReturning = false
+      this.#mailbox.putBack(envelope)
     }
     if (this.phase !== 'running') this.drained()
   }
@@ -238,7 +241,10 @@ export abstract class ActorTurns implements Runnable {
     const stashed = this.held?.stashed
     if (!stashed) return
     // The message being handled may have stashed itself: it is not done yet, and comes back behind the earlier ones.
-    for (const envelope of stashed.splice(0).reverse()) this.#mailbox.putBack(envelope)
+    for (const envelope of stashed.splice(0).reverse()) {
+      if (this.held?.inFlight?.has(envelope)) envelope.isReturning = true
+      else this.#mailbox.putBack(envelope)
+    }
     this.resume()
   }
 

@@ -16,7 +16,8 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
   waitingSince: Turn | undefined = undefined
   queue: DeadlineQueue | undefined = undefined
 
-  readonly promise: Promise<unknown>
+  /** Taken by the caller before anything is handled, and {@link forget}ten then. */
+  promise: Promise<unknown>
   readonly #cell: ActorCell
   /** Known for as long as somebody waits: what comes after an answer is on nobody's behalf, unless it is a stream. */
   #within: MessageContext | undefined
@@ -82,6 +83,11 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
 
   fail(error: unknown): void {
     if (this.#settle()) this.#reject(error)
+  }
+
+  override forget(): void {
+    super.forget()
+    this.promise = undefined as never
   }
 
   expired(): void {

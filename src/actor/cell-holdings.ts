@@ -81,7 +81,12 @@ export class Holdings {
     this.#watched ??= new Map()
     if (this.#watched.has(recipient.id)) return
     this.#watched.set(recipient.id, { recipient, signal: undefined })
-    recipient.watch(watcher)
+    try {
+      recipient.watch(watcher)
+    } catch (error) {
+      this.#watched.delete(recipient.id)
+      throw error
+    }
   }
 
   unwatch(id: string, watcher: Watcher): void {

@@ -18,6 +18,8 @@ export abstract class Envelope {
   readonly sender: ActorRef | undefined
   /** Set aside by its handler: its outcome comes when it is handled again. */
   isStashed = false
+  /** To be handled again when the handling that set it aside, which still waits, has ended. */
+  isReturning = false
   /** Answered with a stream that goes on. */
   isStreaming = false
   #cancellation: { readonly reason: unknown } | undefined = undefined

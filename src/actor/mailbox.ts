@@ -151,10 +151,7 @@ export class Mailbox {
   /** Puts an envelope in front, whatever the capacity: it was in before. */
   putBack(envelope: Envelope): void {
     this.#queue.unshift(envelope)
-    if (!this.#lane) return
-    // A signal whose turn has come waits for what was put back, all the same.
-    this.#moveSignals((position) => Math.max(position, this.#lane!.gone))
-    this.#lane.gone--
+    if (this.#lane) this.#lane.gone--
   }
 
   /** Takes those out of the line outside who no longer wait, lest the senders of a stuck actor fill the memory. */
@@ -187,7 +184,9 @@ export class Mailbox {
     let oldest = this.#queue.shift()
     for (; oldest instanceof Signal; oldest = this.#queue.shift()) signals.push(oldest)
     for (const signal of signals.reverse()) this.#queue.unshift(signal)
-    if (oldest && this.#lane) this.#lane.gone++
+    // It stood where it stood: only signals behind it have one less to wait for.
+    const index = signals.length
+    if (oldest) this.#moveSignals((position) => (position - this.#lane!.gone > index ? position - 1 : position))
     return oldest
   }
 

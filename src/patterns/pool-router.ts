@@ -87,9 +87,9 @@ export class PoolRouter implements ActorLike {
   readonly #plan: PoolPlan
   /** Those that take messages. */
   #workers: readonly Worker[] = []
-  /** When the worker of each slot was replaced. */
+  /** By slot: when its worker was replaced, and what the next replacement waits for. */
   readonly #histories: RestartHistory[] = []
-  readonly #timers = new Set<Timer>()
+  readonly #timers: Timer[] = []
   #givenUp = 0
   #ctx!: MessageContext
   #choose!: Choose
@@ -108,7 +108,7 @@ export class PoolRouter implements ActorLike {
   }
 
   onStop(): void {
-    for (const timer of this.#timers) timer.cancel()
+    for (const timer of this.#timers) timer?.cancel()
   }
 
   receive(msg: Message, context: ActorContext): unknown {
@@ -166,11 +166,10 @@ export class PoolRouter implements ActorLike {
       return
     }
     const timer = clock.setTimer(() => {
-      this.#timers.delete(timer)
       this.#spawn(slot).catch((error: unknown) => this.#notReplaced(slot, error))
     }, delayMs)
     timer.hold(false)
-    this.#timers.add(timer)
+    this.#timers[slot] = timer
   }
 
   #notReplaced(slot: number, thrown: unknown): void {

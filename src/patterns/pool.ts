@@ -74,7 +74,7 @@ export const DEFAULT_REPLACE_MAX_BACKOFF_MS = 5_000
  *
  * @example
  * ```ts
- * import { asActor, contextOf, createActorSystem } from 'pulsing'
+ * import { asActor, createActorSystem } from 'pulsing'
  * import { pool } from 'pulsing/patterns'
  *
  * const Cart = asActor(class Cart {

@@ -1,5 +1,6 @@
 /** The two ends of an ask between nodes: the caller's wait here, and the envelope in the mailbox there. */
 import type { ActorRef, Delivery } from '../actor/actor-ref.ts'
+import { discardResult } from '../actor/discarded-result.ts'
 import type { Nested } from '../actor/envelope.ts'
 import { Envelope } from '../actor/envelope.ts'
 import type { DeadlineQueue, Deadlines, Turn, Waiting } from '../base/deadlines.ts'
@@ -124,7 +125,10 @@ export class InboundAsk extends Envelope implements Waiting {
   }
 
   succeed(result: unknown): void {
-    if (!this.#settle()) return
+    if (!this.#settle()) {
+      discardResult(result)
+      return
+    }
     this.#isAnswered = true
     this.#line.reply(this, result)
   }

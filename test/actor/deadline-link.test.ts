@@ -150,7 +150,11 @@ describe('an ask from another node that waits in a mailbox', () => {
     })
     const first = inner.ask('first', { timeout: Infinity })
     await until(() => handled.length === 1)
-    return { inner, handled, release: () => (free.open(), first) }
+    const release = (): Promise<unknown> => {
+      free.open()
+      return first
+    }
+    return { inner, handled, release }
   }
 
   test('is not handled once its caller’s time was over', async () => {

@@ -331,8 +331,9 @@ describe('contextOf', () => {
       }
       async *callers(): AsyncGenerator<string | undefined> {
         for (let i = 0; i < 3; i++) {
-          yield contextOf(this).sender?.id
+          const caller = contextOf(this).sender?.id
           await turn()
+          yield caller
         }
       }
       async deadline(): Promise<number | undefined> {
@@ -361,7 +362,7 @@ describe('contextOf', () => {
     expect(await Promise.all(callers.map((caller, n) => caller.ask('go', { timeout: timeouts[n]! })))).toEqual(timeouts)
   })
 
-  test('in a generator is that of the call that made it, at every step', async () => {
+  test('read by a generator after each yield is that of the call that made it', async () => {
     const { callers } = await withCallers((shop, ctx) => collect(ctx.bind(shop).callers()))
     const seen = await Promise.all(callers.map((caller) => caller.ask('go')))
     expect(seen).toEqual(callers.map(({ id }) => [id, id, id]))

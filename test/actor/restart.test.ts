@@ -61,6 +61,7 @@ describe('what brings a restart about', () => {
       },
     ],
     ['returns a promise that rejects', () => Promise.reject(new TypeError('rejected'))],
+    // biome-ignore lint/suspicious/noThenProperty: the point of the test
     ['returns a thenable of its own that rejects', () => ({ then: (_: unknown, no: (e: unknown) => void) => no(7) })],
   ])('a handler that %s fails, asked or told', async (_how, receive) => {
     const lab = await startLab()
@@ -669,19 +670,5 @@ describe('hooks around a restart', () => {
     await lab.clock.advanceAsync(FIRST_WAIT_MS)
     await lab.system.stop('a')
     expect(lab.log.filter((line) => line.startsWith('stop '))).toEqual(['stop 1 failed', 'stop 2 killed'])
-  })
-
-  test('a context of onStart goes on to stand for the actor, not for the instance', async () => {
-    const lab = await startLab()
-    let told: Promise<void> | undefined
-    const ref = await obey(lab, onFailure, {
-      start: (ctx, instance) => {
-        if (instance === 1) ctx.schedule(60_000, 'late', { survivesRestart: true })
-      },
-    })
-    await outcomeOf(ref.ask('fail'))
-    await lab.clock.advanceAsync(60_000)
-    await told
-    expect(lab.log).toContain('2 late')
   })
 })

@@ -11,7 +11,7 @@ import {
   SystemConfig,
 } from 'pulsing'
 import { ManualClock } from 'pulsing/testkit'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { quiet } from './systems.ts'
 
 /** Longer than any actor of these tests may take to end: the grace of a few generations. */
@@ -30,18 +30,21 @@ export interface Lab {
 
 /**
  * A system on a {@link ManualClock}, shut down when the test is over. Jitter is nothing at all, so that waits are exact.
+ * What the system logs as an error, as it does with what should not happen, fails the test.
  */
 export async function startLab(): Promise<Lab> {
   const clock = new ManualClock()
+  const errors: unknown[] = []
   const config = SystemConfig.standalone()
     .withClock(clock)
     .withRandom({ float: () => 0.5 })
-    .withLogger(quiet)
+    .withLogger({ ...quiet, error: (message, ...details) => errors.push([message, ...details]) })
   const system = await createActorSystem(config)
   onTestFinished(async () => {
     const end = system.shutdown()
     await clock.advanceAsync(END_MS)
     await end
+    expect(errors).toEqual([])
   })
   const log: string[] = []
   const dead: string[] = []

@@ -93,8 +93,11 @@ test('a message that is refused rejects for who looks, and is unhandled for nobo
   const ref = await system.spawn({ receive: () => busy.opened }, { mailbox: { capacity: 16, overflow: 'fail' } })
   const tells = Array.from({ length: 20 }, (_, i) => pipeTo(Promise.resolve(i), ref))
   const results = await Promise.allSettled(tells)
-  pipeTo(Promise.resolve('nobody looks'), ref)
+  const refused: unknown[] = []
+  system.on('deadLetter', ({ reason }) => refused.push(reason))
+  for (let i = 0; i < 5; i++) void pipeTo(Promise.resolve('nobody looks'), ref)
   await turn()
+  expect(refused.length).toBeGreaterThan(0)
   expect(results.filter(({ status }) => status === 'rejected')).not.toEqual([])
   expect(results.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'actor_mailbox_full' } })
   busy.open()

@@ -120,6 +120,16 @@ test('a worker that its restart policy restarts is not replaced: its messages wa
   expect(await workers.ask('who')).toBe(2)
 })
 
+test('a worker whose restart fails for good is replaced', async () => {
+  const restart = { policy: 'on-failure', maxRestarts: 1, minBackoffMs: 0 } as const
+  const workers = await new Workers().start({ size: 1, worker: { restart } })
+  workers.broken.add(1)
+  await expect(workers.ask('fail')).rejects.toThrow('worker 0 fails')
+  await expect(workers.ask('who')).rejects.toMatchObject({ code: 'unreachable' })
+  await workers.pass(100)
+  expect(await workers.ask('who')).toBe(2)
+})
+
 test('the keys of a worker that went are answered by others, then by the one that replaces it', async () => {
   const workers = await new Workers().start({ size: 4, strategy: { by: (msg) => msg.msgType } })
   const keys = Array.from({ length: 60 }, (_, i) => `key ${i}`)
@@ -198,7 +208,8 @@ test('without a worker asks reject as not sent, and tells are dead letters', asy
   expect(dead).toEqual([[String(workers.ref), 'unreachable']])
   const [message, writer] = StreamMessage.create()
   await workers.ref.tell(message)
-  await new Promise((resolve) => writer.signal.addEventListener('abort', resolve))
+  await workers.clock.settle()
+  expect(writer.signal.aborted).toBe(true)
   expect(workers.warnings.map(({ code }) => code)).toEqual(['pool_shrunk', 'pool_shrunk'])
 })
 

@@ -33,5 +33,5 @@ export async function collectAll(): Promise<void> {
   })
   ;(() => witness.register({}, undefined))()
   await afterCollection(() => isGone)
-  for (let round = 0; round < 4; round++) await collectOnce()
+  for (let round = 0; round < 2; round++) await collectOnce()
 }
