@@ -141,9 +141,11 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
         holdings.removeTimer(timer)
         if (everyMs !== undefined) set(everyMs)
         if (isWaiting) return
-        isWaiting = true
         // Refused by a full mailbox, it is a counted dead letter already.
-        this.tell(message, undefined).then(done, done)
+        const accepted = this.tell(message, undefined)
+        if (accepted === SETTLED) return
+        isWaiting = true
+        accepted.then(done, done)
       }, ms)
       holdings.addTimer(timer, survivesRestart)
     }
@@ -375,7 +377,7 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
     if (this.phase === 'closing' || this.phase === 'stopped') return
     this.phase = 'closing'
     const isStop = this.stopReason !== undefined
-    const reason = this.stopReason ?? this.held!.restart!.reason
+    const reason = (): StopReason => this.stopReason ?? this.held!.restart!.reason
     const holdings = this.held
     if (holdings) {
       holdings.grace?.cancel()
@@ -389,10 +391,10 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
     }
     if (isStop) this.refuseAll()
     if (holdings?.children?.size) {
-      const childReason = reason === 'shutdown' ? 'shutdown' : 'killed'
+      const childReason = reason() === 'shutdown' ? 'shutdown' : 'killed'
       await Promise.all([...holdings.children].map((child) => child.stop(childReason)))
     }
-    if (runsHook && this.actor.onStop) await this.#runOnStop(reason)
+    if (runsHook && this.actor.onStop) await this.#runOnStop(reason())
     if (this.stopReason !== undefined) this.#end(this.stopReason)
     else this.#backOff()
   }

@@ -61,8 +61,8 @@ export interface ActorContext {
   /** {@link ActorRef.tell} in this actor's name: the receiver sees it as `sender`. */
   tell<M>(ref: TypedRef<M, unknown>, msg: M): Promise<void>
   /**
-   * The same ref, or proxy, with which every ask and call is made like {@link ActorContext.ask}. For as long as this
-   * message is handled.
+   * The same ref, or proxy, with which every ask and call is made like {@link ActorContext.ask}. It speaks in this
+   * actor's name: keep it here, and put the ref itself into messages.
    *
    * @example
    * ```ts
@@ -230,9 +230,9 @@ export class MessageContext implements ActorContext {
   }
 
   stash(): void {
-    if (!this.envelope)
+    if (!this.envelope || this.envelope.isForgotten)
       throw new PulsingUnsupportedError(
-        'stash() expects a message being handled, got none: onStart and onStop have none',
+        'stash() expects a message being handled, got none: onStart and onStop have none, and this one may be over',
       )
     this.cell.stash(this.envelope)
   }

@@ -93,7 +93,7 @@ export interface CreateOptions extends SpawnOptions {
   readonly node?: string
 }
 
-/** @internal what of a node lives, and has to end some day */
+/** What of a node lives, and has to end some day. */
 export interface Census {
   /** Actors, those of the framework not counted. */
   readonly actors: number
@@ -202,7 +202,7 @@ export abstract class ActorSystem implements AsyncDisposable {
    * end.
    */
   abstract shutdown(): Promise<void>
-  /** @internal */
+  /** What of this node lives, and has to end some day: for tests that nothing is left over, and for inspectors. */
   abstract census(): Census
   /** @internal creates an actor of a registered class on another member, or here when there is none */
   abstract createRemote(creation: Creation, options: CreateOptions): Promise<ActorRef>

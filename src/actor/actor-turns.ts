@@ -234,7 +234,10 @@ export abstract class ActorTurns implements Runnable {
   /** A message that was set aside, and whose outcome is known all the same, does not come back. */
   protected unstash(envelope: Envelope): void {
     const stashed = this.held?.stashed
-    if (envelope.isStashed && stashed?.includes(envelope)) stashed.splice(stashed.indexOf(envelope), 1)
+    if (!envelope.isStashed) return
+    if (stashed?.includes(envelope)) stashed.splice(stashed.indexOf(envelope), 1)
+    // It may be back in the mailbox already.
+    else envelope.cancel(undefined)
   }
 
   unstashAll(): void {
@@ -266,13 +269,13 @@ export abstract class ActorTurns implements Runnable {
   #refuse(envelope: Envelope, error: ActorStoppedError | MailboxFullError): void {
     discardStream(envelope.message)
     envelope.fail(error)
-    this.runtime.deadLetter(this.toString(), envelope.message.msgType, error.code)
+    if (!(envelope instanceof Signal)) this.runtime.deadLetter(this.toString(), envelope.message.msgType, error.code)
   }
 
   /** A message its sender no longer waits for: it settled when that was so. */
   #drop(envelope: Envelope): void {
+    if (envelope instanceof Signal || envelope.isForgotten) return
     discardStream(envelope.message)
-    if (envelope instanceof Signal) return
     const { cancelReason } = envelope
     const reason = isPulsingError(cancelReason) ? cancelReason.code : 'cancelled'
     this.runtime.deadLetter(this.toString(), envelope.message.msgType, reason)

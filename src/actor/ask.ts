@@ -87,7 +87,7 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
 
   override forget(): void {
     super.forget()
-    this.promise = undefined as never
+    this.promise = this.#resolve = this.#reject = undefined as never
   }
 
   expired(): void {

@@ -9,7 +9,8 @@ export class BoundRecipient implements Recipient {
   readonly #context: MessageContext
 
   constructor(recipient: Recipient, context: MessageContext) {
-    this.#recipient = recipient
+    // Bound again, it belongs to the later message alone.
+    this.#recipient = recipient instanceof BoundRecipient ? recipient.#recipient : recipient
     this.#context = context
   }
 

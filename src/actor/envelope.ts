@@ -51,6 +51,10 @@ export abstract class Envelope {
     this.message = undefined as never
   }
 
+  get isForgotten(): boolean {
+    return this.message === undefined
+  }
+
   /** Nobody wants the outcome any more: dropped if it still waits in a mailbox, aborted if it is being handled. */
   cancel(reason: unknown): void {
     if (this.#cancellation) return

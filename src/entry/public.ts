@@ -18,6 +18,7 @@ export type {
 export type { ActorRef, AskOptions } from '../actor/actor-ref.ts'
 export { DEFAULT_ASK_TIMEOUT_MS } from '../actor/actor-ref.ts'
 export type {
+  Census,
   ConnectOptions,
   CreateOptions,
   Member,

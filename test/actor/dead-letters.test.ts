@@ -213,7 +213,7 @@ describe('an ask nobody waits for any more', () => {
     ],
     [
       'whose stream reader left before there was an answer',
-      'stream_closed',
+      'cancelled',
       async (ref) => {
         const reader = ref.askStream(single('late'))
         await reader.cancel()

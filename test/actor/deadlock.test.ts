@@ -198,6 +198,7 @@ describe('no false alarm', () => {
     await spawn('first', (msg, ctx) => {
       if (msg.toObject() === 'back') return 'first here'
       void ctx.ask(refs.get('second')!, 'go')
+      return undefined
     })
     await refs.get('first')!.ask('go')
     expect(await answer.opened).toBe('first here')
@@ -219,6 +220,7 @@ describe('no false alarm', () => {
         isBusy.open()
         await free.opened
       }
+      return undefined
     })
     await refs.get('first')!.ask('go')
     const busy = refs.get('first')!.ask('be busy')
@@ -242,7 +244,7 @@ describe('no false alarm', () => {
       if (msg.toObject() === 'back') return 'first here'
       await ctx.ask(refs.get('second')!, 'go')
       isAnswered.open()
-      await free.opened
+      return free.opened
     })
     const asked = refs.get('first')!.ask('go')
     await clock.settle()
@@ -303,7 +305,7 @@ describe('no false alarm', () => {
     await spawn('second', async (_msg, ctx) => void log.push(await ctx.ask(refs.get('first')!, 'back')))
     const first = await spawn('first', async (msg, ctx) => {
       if (msg.toObject() === 'back') return 'first here'
-      await ctx.tell(refs.get('second')!, 'go')
+      return ctx.tell(refs.get('second')!, 'go')
     })
     await first.ask('go')
     await clock.settle()

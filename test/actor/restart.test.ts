@@ -1,5 +1,14 @@
 /** Restarts: what brings one about, what it keeps, and what the actor's own code sees of it. */
-import { Actor, type ActorRef, asActor, behavior, type Message, type RestartPolicy, type StreamReader } from 'pulsing'
+import {
+  Actor,
+  type ActorContext,
+  type ActorRef,
+  asActor,
+  behavior,
+  type Message,
+  type RestartPolicy,
+  type StreamReader,
+} from 'pulsing'
 import { describe, expect, test } from 'vitest'
 import { type Lab, obedient, outcomeOf, startLab } from './supervision-lab.ts'
 import { gate, stateOf } from './systems.ts'
@@ -461,6 +470,24 @@ describe('what a restart keeps', () => {
     expect(await both).toBe('error system_error')
     expect(lab.log.filter((line) => line.endsWith(' both'))).toEqual(['1 both'])
     expect(await ref.ask('there?')).toBe('2 there?')
+  })
+
+  test('the context of a message that is over cannot bring it back', async () => {
+    const lab = await startLab()
+    const contexts: ActorContext[] = []
+    const ref = await obey(lab, onFailure, { handle: (_text, ctx) => void contexts.push(ctx) })
+    await ref.ask('once')
+    await outcomeOf(ref.ask('fail'))
+    await lab.clock.advanceAsync(FIRST_WAIT_MS)
+    try {
+      contexts[0]!.stash()
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'unsupported' })
+    }
+    contexts[0]!.unstashAll()
+    await ref.ask('twice')
+    await lab.system.stop('a')
+    expect(lab.log.filter((line) => /^\d /.test(line))).toEqual(['1 once', '1 fail', '2 twice'])
   })
 
   test('an ask that times out while the actor waits to be restarted is never handled, and a dead letter', async () => {
