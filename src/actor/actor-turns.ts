@@ -2,7 +2,7 @@
  * How an actor's messages become calls of its handler: one at a time in turns of a few, or, where it is reentrant, the
  * next while the last one waits. What happens to the actor itself, from start to end, is the cell's business.
  */
-import { rejected, SETTLED } from '../base/deferred.ts'
+import { isThenable, rejected, SETTLED } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
 import {
   ActorStoppedError,
@@ -280,8 +280,4 @@ export abstract class ActorTurns implements Runnable {
     const reason = isPulsingError(cancelReason) ? cancelReason.code : 'cancelled'
     this.runtime.deadLetter(this.toString(), envelope.message.msgType, reason)
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
 }

@@ -1,6 +1,9 @@
 /** Actors written as functions: what to do with a message, and, by what it returns, with the next. */
+
+import { isThenable } from '../base/deferred.ts'
 import { ConfigError, describe } from '../base/errors.ts'
 import type { Message } from '../message/message.ts'
+import { FORMAT } from '../message/message.ts'
 import type { ActorLike, ActorSource, StopReason } from './actor.ts'
 import { toActor } from './actor.ts'
 import type { ActorContext } from './actor-context.ts'
@@ -75,9 +78,10 @@ class BehaviorActor implements ActorLike {
   }
 
   receive(msg: Message, ctx: ActorContext): unknown {
-    const value = msg.isObject && msg.msgType === '' ? msg.toObject() : msg
+    const isPlain = !msg.isStream && msg.msgType === '' && msg.format === FORMAT.cbor
+    const value = isPlain ? msg.toObject() : msg
     const result: unknown = this.#behavior.handle(value as never, ctx)
-    return result instanceof Promise ? result.then(this.#next) : this.#next(result)
+    return isThenable(result) ? Promise.resolve(result).then(this.#next) : this.#next(result)
   }
 
   readonly #next = (result: unknown): unknown => {

@@ -29,3 +29,8 @@ export function rejected(error: unknown): Promise<never> {
 export function ignoreRejection(promise: Promise<unknown>): void {
   promise.then(undefined, () => undefined)
 }
+
+/** Whether `value` has to be awaited. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+}
