@@ -16,7 +16,7 @@ import type {
   SpawnOptions,
 } from './actor/actor-system.ts'
 import { ActorSystem, DEFAULT_RESOLVE_TIMEOUT_MS } from './actor/actor-system.ts'
-import type { SpawnableBehavior } from './actor/behavior.ts'
+import type { RefOf } from './actor/behavior.ts'
 import type { SystemEvents } from './actor/system-events.ts'
 import type { TypedRef } from './actor/typed-ref.ts'
 import { ActorStoppedError, ConfigError, describe } from './base/errors.ts'
@@ -76,14 +76,14 @@ class NodeSystem extends ActorSystem {
     if (this.#settings.addr !== undefined || this.#settings.seeds.length > 0) await this.#open()
   }
 
-  spawn<M, R>(actor: SpawnableBehavior<M, R>, name: string, options?: SpawnOptions): Promise<TypedRef<M, R>>
-  spawn<M, R>(actor: SpawnableBehavior<M, R>, options?: SpawnOptions): Promise<TypedRef<M, R>>
-  spawn(actor: Spawnable, name: string, options?: SpawnOptions): Promise<ActorRef>
-  spawn(actor: Spawnable, options?: SpawnOptions): Promise<ActorRef>
-  spawn(actor: Spawnable, nameOrOptions?: string | SpawnOptions, options?: SpawnOptions): Promise<ActorRef> {
-    return typeof nameOrOptions === 'object' || nameOrOptions === undefined
-      ? this.#runtime.spawn(actor, undefined, nameOrOptions)
-      : this.#runtime.spawn(actor, nameOrOptions, options)
+  spawn<S extends Spawnable>(actor: S, name: string, options?: SpawnOptions): Promise<RefOf<S>>
+  spawn<S extends Spawnable>(actor: S, options?: SpawnOptions): Promise<RefOf<S>>
+  spawn(actor: Spawnable, nameOrOptions?: string | SpawnOptions, options?: SpawnOptions): Promise<never> {
+    const isNamed = typeof nameOrOptions !== 'object' && nameOrOptions !== undefined
+    const ref = isNamed
+      ? this.#runtime.spawn(actor, nameOrOptions, options)
+      : this.#runtime.spawn(actor, undefined, nameOrOptions)
+    return ref as Promise<never>
   }
 
   async find(name: string): Promise<ActorRef | undefined> {

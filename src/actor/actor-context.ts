@@ -6,7 +6,7 @@ import type { ActorCell } from './actor-cell.ts'
 import type { ActorRef, AskOptions, Delivery } from './actor-ref.ts'
 import { Ref } from './actor-ref.ts'
 import type { ActorSystem, SpawnOptions } from './actor-system.ts'
-import type { SpawnableBehavior } from './behavior.ts'
+import type { RefOf } from './behavior.ts'
 import { BoundRecipient } from './bound-recipient.ts'
 import type { Envelope } from './envelope.ts'
 import type { TypedRef } from './typed-ref.ts'
@@ -80,6 +80,7 @@ export interface ActorContext {
    * ```
    */
   bind(ref: ActorRef): ActorRef
+  bind<M, R>(ref: TypedRef<M, R>): TypedRef<M, R>
   bind<P extends { readonly ref: ActorRef }>(proxy: P): P
   /**
    * Tells this actor, once, when `ref`'s actor has ended: with a Message of type `Terminated` whose value is
@@ -114,10 +115,8 @@ export interface ActorContext {
    *
    * @throws ActorStoppedError also when this actor has stopped
    */
-  spawn<M, R>(actor: SpawnableBehavior<M, R>, name: string, options?: SpawnOptions): Promise<TypedRef<M, R>>
-  spawn<M, R>(actor: SpawnableBehavior<M, R>, options?: SpawnOptions): Promise<TypedRef<M, R>>
-  spawn(actor: Spawnable, name: string, options?: SpawnOptions): Promise<ActorRef>
-  spawn(actor: Spawnable, options?: SpawnOptions): Promise<ActorRef>
+  spawn<S extends Spawnable>(actor: S, name: string, options?: SpawnOptions): Promise<RefOf<S>>
+  spawn<S extends Spawnable>(actor: S, options?: SpawnOptions): Promise<RefOf<S>>
   /** Stops this actor after the current message; `reason` is what `onStop` is told. Default `normal`. */
   stop(reason?: StopReason): void
   /**
@@ -187,10 +186,11 @@ export class MessageContext implements ActorContext {
   }
 
   bind(ref: ActorRef): ActorRef
+  bind<M, R>(ref: TypedRef<M, R>): TypedRef<M, R>
   bind<P extends { readonly ref: ActorRef }>(proxy: P): P
-  bind(target: ActorRef | { readonly ref: ActorRef }): ActorRef | { readonly ref: ActorRef } {
+  bind(target: unknown): unknown {
     if (target instanceof Ref) return target.behind(new BoundRecipient(target.recipient, this))
-    return this.cell.runtime.proxies.rebound(target, (ref) => this.bind(ref))
+    return this.cell.runtime.proxies.rebound(target as object, (ref) => this.bind(ref))
   }
 
   watch(ref: TypedRef<never, unknown>): void {
@@ -203,14 +203,15 @@ export class MessageContext implements ActorContext {
     this.cell.holdings.unwatch(ref.id, this.cell)
   }
 
-  spawn<M, R>(actor: SpawnableBehavior<M, R>, name: string, options?: SpawnOptions): Promise<TypedRef<M, R>>
-  spawn<M, R>(actor: SpawnableBehavior<M, R>, options?: SpawnOptions): Promise<TypedRef<M, R>>
-  spawn(actor: Spawnable, name: string, options?: SpawnOptions): Promise<ActorRef>
-  spawn(actor: Spawnable, options?: SpawnOptions): Promise<ActorRef>
-  spawn(actor: Spawnable, nameOrOptions?: string | SpawnOptions, options?: SpawnOptions): Promise<ActorRef> {
-    return typeof nameOrOptions === 'string'
-      ? this.cell.runtime.spawn(actor, nameOrOptions, options, this.cell)
-      : this.cell.runtime.spawn(actor, undefined, nameOrOptions, this.cell)
+  spawn<S extends Spawnable>(actor: S, name: string, options?: SpawnOptions): Promise<RefOf<S>>
+  spawn<S extends Spawnable>(actor: S, options?: SpawnOptions): Promise<RefOf<S>>
+  spawn(actor: Spawnable, nameOrOptions?: string | SpawnOptions, options?: SpawnOptions): Promise<never> {
+    const { runtime } = this.cell
+    const ref =
+      typeof nameOrOptions === 'string'
+        ? runtime.spawn(actor, nameOrOptions, options, this.cell)
+        : runtime.spawn(actor, undefined, nameOrOptions, this.cell)
+    return ref as Promise<never>
   }
 
   stop(reason: StopReason = 'normal'): void {

@@ -5,7 +5,7 @@
 import { asyncDispose } from '../base/disposal.ts'
 import type { ActorSource, Spawnable } from './actor.ts'
 import type { ActorRef } from './actor-ref.ts'
-import type { SpawnableBehavior } from './behavior.ts'
+import type { RefOf } from './behavior.ts'
 import type { MailboxOptions } from './mailbox.ts'
 import type { RestartPolicy } from './supervision.ts'
 import type { SystemEvents } from './system-events.ts'
@@ -141,10 +141,8 @@ export abstract class ActorSystem implements AsyncDisposable {
    * await system.shutdown()
    * ```
    */
-  abstract spawn<M, R>(actor: SpawnableBehavior<M, R>, name: string, options?: SpawnOptions): Promise<TypedRef<M, R>>
-  abstract spawn<M, R>(actor: SpawnableBehavior<M, R>, options?: SpawnOptions): Promise<TypedRef<M, R>>
-  abstract spawn(actor: Spawnable, name: string, options?: SpawnOptions): Promise<ActorRef>
-  abstract spawn(actor: Spawnable, options?: SpawnOptions): Promise<ActorRef>
+  abstract spawn<S extends Spawnable>(actor: S, name: string, options?: SpawnOptions): Promise<RefOf<S>>
+  abstract spawn<S extends Spawnable>(actor: S, options?: SpawnOptions): Promise<RefOf<S>>
   /**
    * The actor of that name, or undefined: the one on this node, else a public one elsewhere, several in turn. Waits for
    * nothing.

@@ -7,6 +7,8 @@ import { FORMAT } from '../message/message.ts'
 import type { ActorLike, ActorSource, StopReason } from './actor.ts'
 import { toActor } from './actor.ts'
 import type { ActorContext } from './actor-context.ts'
+import type { ActorRef } from './actor-ref.ts'
+import type { TypedRef } from './typed-ref.ts'
 
 /** What a behavior does beside handling messages. */
 export type BehaviorHooks = Pick<ActorLike, 'onStart' | 'onStop' | 'onChildFailure' | 'metadata'>
@@ -48,10 +50,10 @@ export class Behavior<in M, out R> implements ActorSource {
  *
  * @example
  * ```ts
- * import { behavior, createActorSystem } from 'pulsing'
+ * import { Behavior, behavior, createActorSystem } from 'pulsing'
  *
- * const counter = (count: number) =>
- *   behavior<'add' | 'get', number>((msg) => (msg === 'get' ? count : counter(count + 1)))
+ * const counter = (count: number): Behavior<'add' | 'get', number> =>
+ *   behavior((msg) => (msg === 'get' ? count : counter(count + 1)))
  * const system = await createActorSystem()
  * const ref = await system.spawn(counter(0), 'counter')
  * await ref.tell('add')
@@ -65,8 +67,10 @@ export function behavior<M, R = unknown>(handle: BehaviorHandler<M, R>, hooks: B
   return new Behavior(handle, hooks)
 }
 
-/** A behavior, or a function that makes one: how an actor gets state of its own again with a restart. */
-export type SpawnableBehavior<M, R> = Behavior<M, R> | (() => Behavior<M, R>)
+/** How what was spawned is held: a behavior, or a function that makes one, by a {@link TypedRef}. */
+export type RefOf<S> = S extends Behavior<infer M, infer R> | (() => Behavior<infer M, infer R>)
+  ? TypedRef<M, R>
+  : ActorRef
 
 class BehaviorActor implements ActorLike {
   readonly #hooks: BehaviorHooks

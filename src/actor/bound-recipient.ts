@@ -28,11 +28,15 @@ export class BoundRecipient implements Recipient {
   }
 
   tell(message: Message, delivery: Delivery | undefined): Promise<void> {
-    return this.#recipient.tell(message, { ...delivery, sender: this.#context.self })
+    return this.#recipient.tell(message, { sender: this.#context.self, ...delivery })
   }
 
   ask(message: Message, isPlain: boolean, delivery: Delivery | undefined): Promise<unknown> {
-    return this.#recipient.ask(message, isPlain, { ...delivery, sender: this.#context.self, within: this.#context })
+    return this.#recipient.ask(message, isPlain, {
+      sender: this.#context.self,
+      within: this.#context,
+      ...delivery,
+    })
   }
 
   later(delayMs: number, message: Message, options?: ScheduleOptions): Cancellable {

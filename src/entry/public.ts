@@ -28,7 +28,7 @@ export type {
   SpawnOptions,
 } from '../actor/actor-system.ts'
 export { ActorSystem, DEFAULT_RESOLVE_TIMEOUT_MS } from '../actor/actor-system.ts'
-export type { BehaviorHandler, BehaviorHooks, SpawnableBehavior } from '../actor/behavior.ts'
+export type { BehaviorHandler, BehaviorHooks, RefOf } from '../actor/behavior.ts'
 export { Behavior, behavior } from '../actor/behavior.ts'
 export { LINES_PER_WINDOW, LOG_WINDOW_MS } from '../actor/log-limiter.ts'
 export type { MailboxOptions, Overflow } from '../actor/mailbox.ts'
