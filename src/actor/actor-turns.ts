@@ -95,15 +95,17 @@ export abstract class ActorTurns implements Runnable {
     return refused === envelope && this.#mailbox.failsSenders && !envelope.isAsk ? rejected(error) : accepted
   }
 
-  run(limit: number): void {
+  run(limit: number): number {
     this.#isScheduled = false
-    for (let handled = 0; handled < limit && this.current === undefined && this.phase === 'running'; handled++) {
+    let handled = 0
+    for (; handled < limit && this.current === undefined && this.phase === 'running'; handled++) {
       const envelope = this.#mailbox.next()
-      if (envelope === undefined) return
+      if (envelope === undefined) return handled
       if (envelope.isCancelled) this.#drop(envelope)
       else this.#handle(envelope)
     }
     this.resume()
+    return handled
   }
 
   #schedule(): void {

@@ -8,16 +8,18 @@ import { Fifo } from '../base/fifo.ts'
 
 /** Something that has work to do. */
 export interface Runnable {
-  /** Does at most `limit` units of work. Never throws. Schedules itself again when some is left. */
-  run(limit: number): void
+  /** Does at most `limit` units of work; how many it did. Never throws. Schedules itself again when some is left. */
+  run(limit: number): number
 }
 
 /** Messages one actor handles before the next gets its turn. */
 export const MESSAGES_PER_TURN = 16
 /** Milliseconds of work after which the event loop gets its turn. */
 export const MAX_SLICE_MS = 4
-/** Turns after which the clock is read: often enough for slow handlers, rarely enough for fast ones. */
-const TURNS_PER_LOOK = 16
+/** Messages after which the clock is read, at most; fewer where they take so long that this many would be late. */
+const MESSAGES_PER_LOOK = 32
+/** How long the messages between two looks may take, in milliseconds, as far as the last ones tell. */
+const LOOK_EVERY_MS = 1
 
 export class Dispatcher {
   readonly #clock: Clock
@@ -25,7 +27,9 @@ export class Dispatcher {
   readonly #ready = new Fifo<Runnable>()
   #isQueued = false
   #sliceStartedAt = 0
-  #turns = 0
+  #lookedAt = 0
+  #perLook = 1
+  #left = 1
 
   /** @param onError hears of a runnable that threw, against its promise; the others go on */
   constructor(clock: Clock, onError: (error: unknown) => void) {
@@ -45,11 +49,12 @@ export class Dispatcher {
   readonly #run = (): void => {
     for (let runnable = this.#ready.shift(); runnable !== undefined; runnable = this.#ready.shift()) {
       try {
-        runnable.run(MESSAGES_PER_TURN)
+        this.#left -= runnable.run(Math.min(MESSAGES_PER_TURN, this.#left))
       } catch (error) {
+        this.#left--
         this.#onError(error)
       }
-      if (++this.#turns >= TURNS_PER_LOOK && this.#isSliceOver()) {
+      if (this.#left <= 0 && this.#isSliceOver()) {
         this.#clock.afterTurn(this.#resume)
         return
       }
@@ -58,14 +63,18 @@ export class Dispatcher {
   }
 
   readonly #resume = (): void => {
-    this.#sliceStartedAt = this.#clock.now()
+    this.#sliceStartedAt = this.#lookedAt = this.#clock.now()
     this.#run()
   }
 
   // A slice that nobody ended (the queue ran empty, the loop went on by itself) looks old and costs one macrotask too many.
   #isSliceOver(): boolean {
-    this.#turns = 0
     const now = this.#clock.now()
+    const tookMs = now - this.#lookedAt
+    this.#lookedAt = now
+    // Time without messages looks as if they were slow, and costs one look too many.
+    this.#perLook = Math.max(1, Math.min(MESSAGES_PER_LOOK, Math.floor((this.#perLook * LOOK_EVERY_MS) / tookMs)))
+    this.#left = this.#perLook
     if (now - this.#sliceStartedAt < MAX_SLICE_MS) return false
     this.#sliceStartedAt = now
     return true

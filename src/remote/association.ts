@@ -265,6 +265,7 @@ export class Association {
     if (frame.payload.byteLength > this.#owner.maxMessageBytes) {
       discardMessage(frame, this.#streams)
       this.#sendFailure(frame.id, this.#tooLarge(frame))
+      this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, 'overloaded')
       return
     }
     const ask = new InboundAsk(frame.id, decodeMessage(frame, this.#streams), this.#senderRef(frame), this)
@@ -272,13 +273,21 @@ export class Association {
     this.#handling.set(ask.id, ask)
     if (frame.timeout > 0) ask.wait(this.#owner.deadlines, frame.timeout)
     if (!cell)
-      ask.fail(
+      this.#refuseAsk(
+        ask,
+        frame,
         new ActorStoppedError('expected a running actor, got an id no actor of this node has', {
           address: `actor://${this.#runtime.nodeId}/${frame.actor}`,
         }),
       )
-    else if (this.#handling.size > MAX_PENDING_ASKS) ask.fail(this.#overloaded())
+    else if (this.#handling.size > MAX_PENDING_ASKS) this.#refuseAsk(ask, frame, this.#overloaded())
     else void cell.accept(ask)
+  }
+
+  #refuseAsk(ask: InboundAsk, frame: Frame, error: PulsingError): void {
+    discardStream(ask.message)
+    ask.fail(error)
+    this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, error.code)
   }
 
   #receiveTell(frame: Frame): void {

@@ -133,8 +133,7 @@ class StoppedRecipient extends RemoteRecipient {
   }
 
   override tell(message: Message): Promise<void> {
-    discardStream(message)
-    this.#runtime.deadLetter(this.toString(), '', 'actor_stopped')
+    this.#lose(message)
     return Promise.resolve()
   }
 
@@ -143,9 +142,14 @@ class StoppedRecipient extends RemoteRecipient {
   }
 
   override ask(message: Message): Promise<unknown> {
-    discardStream(message)
+    this.#lose(message)
     return Promise.reject(
       new ActorStoppedError('expected a running actor, got one that has stopped', { address: this.toString() }),
     )
+  }
+
+  #lose(message: Message): void {
+    discardStream(message)
+    this.#runtime.deadLetter(this.toString(), message.msgType, 'actor_stopped')
   }
 }

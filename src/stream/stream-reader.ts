@@ -3,6 +3,7 @@ import type { Deferred } from '../base/deferred.ts'
 import { deferred } from '../base/deferred.ts'
 import { StreamClosedError } from '../base/errors.ts'
 import { heldBy, released } from './abandoned.ts'
+import { dueTurn } from './fair-share.ts'
 import type { StreamSource } from './stream-source.ts'
 import { DONE } from './stream-source.ts'
 
@@ -88,6 +89,8 @@ export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undef
       this.#leave('over')
       return Promise.reject(error)
     }
+    const turn = dueTurn()
+    if (turn) return this.#wait(turn.then(() => result))
     return result instanceof Promise ? this.#wait(result) : Promise.resolve(this.#taken(result))
   }
 

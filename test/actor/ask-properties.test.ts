@@ -60,6 +60,8 @@ interface Record {
   givenUpAt: number | undefined
 }
 
+const AN_HOUR_MS = 3_600_000
+
 const ACTORS: readonly SpawnOptions[] = [
   {},
   {},
@@ -129,7 +131,11 @@ class Run {
       this.#proxies.push(await Subject.options(options).local(system, index))
     for (const { at, plan } of roots) this.#later(at, () => ignoreRejection(this.#make(plan, undefined, undefined)))
     for (const { at, actor } of stops) this.#later(at, () => void system.stop(this.#proxies[actor]!.ref))
-    await this.clock.advanceUntil(() => this.#isOver, 3_600_000)
+    // Once more when it looks over: a tell that waits in a mailbox shows only when it is handled.
+    do {
+      await this.clock.advanceUntil(() => this.#isOver, AN_HOUR_MS)
+      await this.clock.settle()
+    } while (!this.#isOver && this.clock.now() < AN_HOUR_MS)
     this.#check(this.#isOver, 'everything is over after an hour')
     const { asks, streams } = system.census()
     this.#check(asks === 0, `no ask is left, not ${asks}`)
@@ -300,6 +306,6 @@ test('every ask in any tree of asks settles once, in time, and leaves nothing be
       await run.start(steps)
       expect(run.problems).toEqual([])
     }),
-    { numRuns: 150 },
+    { numRuns: 500 },
   )
 }, 60_000)

@@ -127,10 +127,9 @@ describe('one node opens towards another', () => {
     const [last, lastWriter] = StreamMessage.create<number>()
     const { signal } = lastWriter
     expect(await outcomeOf(ref.ask(last))).toBeInstanceOf(OverloadedError)
-    expect(await outcomeOf(ref.ask({ deep: streams(2) }))).toBeInstanceOf(OverloadedError)
+    expect(await outcomeOf(ref.ask({ deep: streams(1) }))).toBeInstanceOf(OverloadedError)
     await expect(ref.tell(StreamMessage.create()[0])).rejects.toMatchObject({ code: 'overloaded' })
     expect(signal.aborted).toBe(true)
-    await expect(writers.at(-1)!.write(0)).rejects.toMatchObject({ code: 'stream_closed' })
     // All others go on.
     void writers[0]!.write(7)
     const first = (held[0] as StreamReader<number>[])[0]!
