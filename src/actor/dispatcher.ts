@@ -16,6 +16,8 @@ export interface Runnable {
 export const MESSAGES_PER_TURN = 16
 /** Milliseconds of work after which the event loop gets its turn. */
 export const MAX_SLICE_MS = 4
+/** Looks in one slice, at most: a clock that stands still, as in tests, ends no slice. */
+const MAX_LOOKS = 4096
 /** Messages after which the clock is read, at most; fewer where they take so long that this many would be late. */
 const MESSAGES_PER_LOOK = 32
 /** How long the messages between two looks may take, in milliseconds, as far as the last ones tell. */
@@ -26,6 +28,8 @@ export class Dispatcher {
   readonly #onError: (error: unknown) => void
   readonly #ready = new Fifo<Runnable>()
   #isQueued = false
+  #isSliceOpen = false
+  #looks = 0
   #sliceStartedAt = 0
   #lookedAt = 0
   #perLook = 1
@@ -63,11 +67,11 @@ export class Dispatcher {
   }
 
   readonly #resume = (): void => {
-    this.#sliceStartedAt = this.#lookedAt = this.#clock.now()
+    this.#lookedAt = this.#clock.now()
     this.#run()
   }
 
-  // A slice that nobody ended (the queue ran empty, the loop went on by itself) looks old and costs one macrotask too many.
+  /** Reads the clock, and decides how soon to read it again. A slice begins with the first look in a turn of the event loop. */
   #isSliceOver(): boolean {
     const now = this.#clock.now()
     const tookMs = now - this.#lookedAt
@@ -75,8 +79,15 @@ export class Dispatcher {
     // Time without messages looks as if they were slow, and costs one look too many.
     this.#perLook = Math.max(1, Math.min(MESSAGES_PER_LOOK, Math.floor((this.#perLook * LOOK_EVERY_MS) / tookMs)))
     this.#left = this.#perLook
-    if (now - this.#sliceStartedAt < MAX_SLICE_MS) return false
+    if (this.#isSliceOpen) return now - this.#sliceStartedAt >= MAX_SLICE_MS || ++this.#looks >= MAX_LOOKS
+    this.#isSliceOpen = true
+    this.#looks = 0
     this.#sliceStartedAt = now
-    return true
+    this.#clock.afterTurn(this.#endSlice)
+    return false
+  }
+
+  readonly #endSlice = (): void => {
+    this.#isSliceOpen = false
   }
 }

@@ -49,7 +49,7 @@ describe('asks and tells between two nodes', () => {
     expect(await outcomeOf(ref.ask('x'))).toMatchObject({ name: 'ActorStoppedError' })
     await ref.tell('x')
     await settle()
-    expect(b.deadLetters).toEqual(['actor_stopped'])
+    expect(b.deadLetters).toEqual(['actor_stopped', 'actor_stopped'])
   })
 
   test('without a way there an ask is UnreachableError, not sent, at once; a tell too, and a dead letter', async () => {

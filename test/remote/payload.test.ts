@@ -118,7 +118,7 @@ describe('refs in values', () => {
     })
     const gone = lab.a.peers.refTo(lab.b.nodeId, newId(), 'gone')
     expect(await ref.ask(gone)).toBe('ActorStoppedError')
-    expect(lab.b.deadLetters).toEqual(['actor_stopped'])
+    expect(lab.b.deadLetters).toEqual(['actor_stopped', 'actor_stopped'])
   })
 
   test('the sender of a message told in an actor’s name can be answered', async () => {

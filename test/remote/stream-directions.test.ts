@@ -93,7 +93,7 @@ describe('what comes too late gives back the streams in it', () => {
     await ref.tell(large())
     await until(() => life.ended === 2)
     await until(() => lab.isClean)
-    expect(lab.b.deadLetters).toEqual(['overloaded'])
+    expect(lab.b.deadLetters).toEqual(['overloaded', 'overloaded'])
   })
 
   test('a reply that is a stream, and whose ask has timed out here', async () => {

@@ -12,7 +12,7 @@ const CYCLES = 100_000
 /** Lending starts an actor, calls it and stops it. */
 const CYCLES_OF_LENDING = 30_000
 const CYCLES_OVER_LINK = 10_000
-/** Longer than all of them together usually take. */
+/** Longer than all of them together take, on a slow machine too. */
 const LIMIT_MS = 30_000
 /** What the engine itself may keep: compiled code, tables that have grown once. */
 const MAX_GROWTH_BYTES = 3 * 1024 * 1024
@@ -23,7 +23,10 @@ declare const gc: () => void
 
 const turn = (): Promise<void> => new Promise((done) => macrotask(done))
 
-/** Heap in use when nothing collectable is left: what weak references met is kept to the end of the turn, and the callbacks of a collection may let go of more. */
+/**
+ * Heap in use when nothing collectable is left: what weak references met is kept to the end of the turn, and what is
+ * called after a collection may let go of more.
+ */
 async function heapBytes(): Promise<number> {
   for (let i = 0; i < 4; i++) {
     await turn()
