@@ -36,19 +36,18 @@ async function holding() {
 }
 
 describe('when the link is lost', () => {
-  test('what was lent is taken back at once, calls under way fail, and later ones find nobody', async () => {
+  test('what was lent is taken back, calls under way fail, and later ones find nobody', async () => {
     const { lab, ref, held, lent } = await holding()
     let calls = 0
     await ref.ask([() => ++calls, () => new Promise(() => undefined)])
     expect(await held[0]!()).toBe(1)
     const pending = outcomeOf(held[1]!())
-    await until(() => lent() === 2)
     await settle()
     lab.a.association.reset(new SessionResetError('cut'))
+    expect(lent()).toBeLessThanOrEqual(1)
     expect(await pending).toBeInstanceOf(SessionResetError)
-    // The one that is being called is given the grace every actor has.
-    expect(lent()).toBe(1)
     await expect(held[0]!()).rejects.toMatchObject({ code: 'actor_stopped' })
+    // A call under way may be given the grace that every actor has.
     lab.clock.advance(30_000)
     await until(() => lent() === 0)
     expect(calls).toBe(1)
