@@ -337,6 +337,13 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
     return stopped.promise
   }
 
+  /** {@link stop}, waiting for no handler: where its result would go to nobody. */
+  abort(reason: StopReason): Promise<void> {
+    const stopped = this.stop(reason)
+    if (this.phase === 'draining') this.#graceExpired()
+    return stopped
+  }
+
   /** Lets the handlers finish that run, then closes. */
   #drain(): void {
     this.phase = 'draining'
@@ -361,7 +368,7 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
   }
 
   #graceExpired(): void {
-    const message = `the actor was stopped and did not finish this message in ${STOP_GRACE_MS} ms`
+    const message = 'the actor was stopped before it had finished this message'
     for (const envelope of this.handling()) {
       this.leave(envelope)
       this.unstash(envelope)

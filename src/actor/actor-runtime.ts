@@ -165,7 +165,8 @@ export class ActorRuntime {
   /** Stops every actor, then everything still waiting. */
   async close(): Promise<void> {
     this.#isClosed = true
-    await Promise.all([...this.#cells.values()].filter((cell) => !cell.parent).map((cell) => cell.stop('shutdown')))
+    const cells = [...this.#cells.values()].filter((cell) => !cell.parent)
+    await Promise.all(cells.map((cell) => (this.#internal.has(cell) ? cell.abort('shutdown') : cell.stop('shutdown'))))
     this.deadlines.close()
     for (const timer of this.#timers) timer.cancel()
     this.#timers.clear()

@@ -36,7 +36,7 @@ class CallbackActor implements ActorLike {
 /** Gives `callback` an actor of this node, which ends with `holder`. */
 export function lendCallback(callback: AnyFunction, runtime: ActorRuntime, holder: Recipient | undefined): ActorRef {
   const cell = runtime.startInternal(new CallbackActor(callback), { reentrant: true })
-  const watcher: Watcher = { terminated: (_ref: ActorRef, reason: StopReason) => void cell.stop(reason) }
+  const watcher: Watcher = { terminated: (_ref: ActorRef, reason: StopReason) => void cell.abort(reason) }
   holder?.watch(watcher)
   cell.watch({ terminated: () => holder?.unwatch(watcher) })
   return cell.ref

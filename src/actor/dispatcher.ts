@@ -5,6 +5,7 @@
 import type { Clock } from '../base/clock.ts'
 import { SETTLED } from '../base/deferred.ts'
 import { Fifo } from '../base/fifo.ts'
+import { macrotask } from '../base/macrotask.ts'
 
 /** Something that has work to do. */
 export interface Runnable {
@@ -16,8 +17,8 @@ export interface Runnable {
 export const MESSAGES_PER_TURN = 16
 /** Milliseconds of work after which the event loop gets its turn. */
 export const MAX_SLICE_MS = 4
-/** Looks in one slice, at most: a clock that stands still, as in tests, ends no slice. */
-const MAX_LOOKS = 4096
+/** Looks after which a slice is over though no time has passed, as on the clock of a test. */
+const MAX_LOOKS = 64
 /** Messages after which the clock is read, at most; fewer where they take so long that this many would be late. */
 const MESSAGES_PER_LOOK = 32
 /** How long the messages between two looks may take, in milliseconds, as far as the last ones tell. */
@@ -53,13 +54,13 @@ export class Dispatcher {
   readonly #run = (): void => {
     for (let runnable = this.#ready.shift(); runnable !== undefined; runnable = this.#ready.shift()) {
       try {
-        this.#left -= runnable.run(Math.min(MESSAGES_PER_TURN, this.#left))
+        this.#left -= runnable.run(Math.min(MESSAGES_PER_TURN, this.#perLook))
       } catch (error) {
         this.#left--
         this.#onError(error)
       }
       if (this.#left <= 0 && this.#isSliceOver()) {
-        this.#clock.afterTurn(this.#resume)
+        macrotask(this.#resume)
         return
       }
     }
@@ -79,11 +80,14 @@ export class Dispatcher {
     // Time without messages looks as if they were slow, and costs one look too many.
     this.#perLook = Math.max(1, Math.min(MESSAGES_PER_LOOK, Math.floor((this.#perLook * LOOK_EVERY_MS) / tookMs)))
     this.#left = this.#perLook
-    if (this.#isSliceOpen) return now - this.#sliceStartedAt >= MAX_SLICE_MS || ++this.#looks >= MAX_LOOKS
+    if (this.#isSliceOpen) {
+      if (now === this.#sliceStartedAt) return ++this.#looks >= MAX_LOOKS
+      return now - this.#sliceStartedAt >= MAX_SLICE_MS
+    }
     this.#isSliceOpen = true
     this.#looks = 0
     this.#sliceStartedAt = now
-    this.#clock.afterTurn(this.#endSlice)
+    macrotask(this.#endSlice)
     return false
   }
 

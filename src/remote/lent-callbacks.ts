@@ -34,12 +34,12 @@ export class LentCallbacks {
 
   /** It will not be sent. */
   dropUnsent(): void {
-    for (const id of this.#unsent.splice(0)) void this.#runtime.stop(id, 'killed')
+    for (const id of this.#unsent.splice(0)) void this.#runtime.byId(id)?.abort('killed')
   }
 
   /** Nobody over there can call them any more. */
   reset(): void {
     this.#unsent = []
-    for (const id of [...this.#lent]) void this.#runtime.stop(id, 'unreachable')
+    for (const id of [...this.#lent]) void this.#runtime.byId(id)?.abort('unreachable')
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Streams inside a process run on promises alone, and would keep the event loop from everything else for as long as
- * there are items: now and then a reader lets the loop have its turn.
+ * there are items: now and then a reader lets the loop have its turn. The count belongs to the event loop, hence to the
+ * module; a second copy of it does no harm.
  */
 import { macrotask } from '../base/macrotask.ts'
 

@@ -548,9 +548,7 @@ test.each(OVERFLOWS.flatMap((overflow) => [true, false].map((reentrant) => [over
         for (const [name, { handled, dead, stashed, settled }] of fates) {
           // What was set aside is handled a second time, or a dead letter.
           const expected = stashed > 0 ? 2 : 1
-          expect(`${name}: ${handled + dead} times, settled ${settled}`).toBe(
-            `${name}: ${expected} times, settled 1`,
-          )
+          expect(`${name}: ${handled + dead} times, settled ${settled}`).toBe(`${name}: ${expected} times, settled 1`)
         }
       }),
       { numRuns: 100 },

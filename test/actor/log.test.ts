@@ -2,7 +2,7 @@
 import { type ActorSystem, asActor, type Logger, type Message, SystemConfig, type SystemEvents } from 'pulsing'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { LINES_PER_WINDOW, LOG_WINDOW_MS } from '../../src/actor/log-limiter.ts'
-import { manualTime, quiet, startSystem, turn } from './systems.ts'
+import { manualTime, startSystem, turn } from './systems.ts'
 
 interface Line {
   readonly level: keyof Logger
@@ -209,35 +209,38 @@ describe('a logger', () => {
   test.each([
     ['throws', throwing],
     ['rejects', rejecting],
-  ])('that %s changes nothing: actors go on, are restarted, dead letters are counted, listeners hear', async (_how, logger) => {
-    const unhandled: unknown[] = []
-    const onUnhandled = (error: unknown): void => void unhandled.push(error)
-    process.on('unhandledRejection', onUnhandled)
-    onTestFinished(() => void process.off('unhandledRejection', onUnhandled))
-    const time = manualTime()
-    const system = await startSystem(SystemConfig.standalone().withLogger(logger))
-    system.on('actorStarted', () => {
-      throw new Error('a listener')
-    })
-    const [dead, restarted] = [heard(system, 'deadLetter'), heard(system, 'actorRestarted')]
-    const gone = await system.spawn(failing)
-    await system.stop(gone)
-    const restart = { policy: 'on-failure', maxRestarts: Infinity, minBackoffMs: 0 } as const
-    const ref = await system.spawn(failing, { restart })
-    for (let i = 0; i < LINES_PER_WINDOW + 5; i++) {
+  ])(
+    'that %s changes nothing: actors go on, are restarted, dead letters are counted, listeners hear',
+    async (_how, logger) => {
+      const unhandled: unknown[] = []
+      const onUnhandled = (error: unknown): void => void unhandled.push(error)
+      process.on('unhandledRejection', onUnhandled)
+      onTestFinished(() => void process.off('unhandledRejection', onUnhandled))
+      const time = manualTime()
+      const system = await startSystem(SystemConfig.standalone().withLogger(logger))
+      system.on('actorStarted', () => {
+        throw new Error('a listener')
+      })
+      const [dead, restarted] = [heard(system, 'deadLetter'), heard(system, 'actorRestarted')]
+      const gone = await system.spawn(failing)
+      await system.stop(gone)
+      const restart = { policy: 'on-failure', maxRestarts: Infinity, minBackoffMs: 0 } as const
+      const ref = await system.spawn(failing, { restart })
+      for (let i = 0; i < LINES_PER_WINDOW + 5; i++) {
+        await gone.tell('late')
+        await ref.tell('fail')
+        expect(await ref.ask('go')).toBe('fine')
+      }
+      // Saying how many were left out fails too.
+      await time.advance(LOG_WINDOW_MS)
       await gone.tell('late')
-      await ref.tell('fail')
       expect(await ref.ask('go')).toBe('fine')
-    }
-    // Saying how many were left out fails too.
-    await time.advance(LOG_WINDOW_MS)
-    await gone.tell('late')
-    expect(await ref.ask('go')).toBe('fine')
-    expect([dead.length, dead.at(-1)!.total]).toEqual([LINES_PER_WINDOW + 6, LINES_PER_WINDOW + 6])
-    expect(restarted.length).toBe(LINES_PER_WINDOW + 5)
-    await turn()
-    expect(unhandled).toEqual([])
-  })
+      expect([dead.length, dead.at(-1)!.total]).toEqual([LINES_PER_WINDOW + 6, LINES_PER_WINDOW + 6])
+      expect(restarted.length).toBe(LINES_PER_WINDOW + 5)
+      await turn()
+      expect(unhandled).toEqual([])
+    },
+  )
 
   test('keeps its own this', async () => {
     class Book implements Logger {
@@ -264,7 +267,7 @@ describe('a logger', () => {
       onTestFinished(() => spy.mockRestore())
     }
     const { logger } = SystemConfig.standalone().settings
-    const system = await startSystem(SystemConfig.standalone().withLogger({ ...quiet, ...logger }))
+    const system = await startSystem(SystemConfig.standalone().withLogger({ ...logger }))
     const ref = await system.spawn(failing)
     await ref.tell('fail')
     await ref.ask('go')

@@ -14,14 +14,17 @@ import { expect, test } from 'vitest'
 import { gate, manualTime, startSystem, turn } from './systems.ts'
 import { ended, noted, observe, subject, watchersOf } from './watchers.ts'
 
-const ways: [StopReason, string, (ref: ActorRef, system: Awaited<ReturnType<typeof startSystem>>) => Promise<unknown>][] =
-  [
-    ['normal', 'stops itself', (ref) => ref.tell((ctx: ActorContext) => ctx.stop())],
-    ['failed', 'fails and may not be restarted', (ref) => ref.tell('fail')],
-    ['failed', 'says that it has failed', (ref) => ref.tell((ctx: ActorContext) => ctx.stop('failed'))],
-    ['killed', 'is stopped', (ref, system) => system.stop(ref)],
-    ['shutdown', 'stops for a shutdown', (ref) => ref.tell((ctx: ActorContext) => ctx.stop('shutdown'))],
-  ]
+const ways: [
+  StopReason,
+  string,
+  (ref: ActorRef, system: Awaited<ReturnType<typeof startSystem>>) => Promise<unknown>,
+][] = [
+  ['normal', 'stops itself', (ref) => ref.tell((ctx: ActorContext) => ctx.stop())],
+  ['failed', 'fails and may not be restarted', (ref) => ref.tell('fail')],
+  ['failed', 'says that it has failed', (ref) => ref.tell((ctx: ActorContext) => ctx.stop('failed'))],
+  ['killed', 'is stopped', (ref, system) => system.stop(ref)],
+  ['shutdown', 'stops for a shutdown', (ref) => ref.tell((ctx: ActorContext) => ctx.stop('shutdown'))],
+]
 
 test.each(ways)('a watcher is told once that the actor ended with reason %s when it %s', async (reason, _how, end) => {
   const system = await startSystem()
@@ -236,7 +239,11 @@ test('watching a dead actor again for ever starves nobody', async () => {
   let times = 0
   const { ref } = await observe(system, {
     watch: [watched],
-    handle: (msg, ctx) => (msg.msgType === '' ? 'served' : void (times++, ctx.watch(watched))),
+    handle: (msg, ctx) => {
+      if (msg.msgType === '') return 'served'
+      times++
+      return ctx.watch(watched)
+    },
   })
   expect(await ref.ask('go')).toBe('served')
   await turn()

@@ -1,7 +1,7 @@
 /** What the tests of watches share: an actor that watches and notes what it hears, and a look at what watches leave behind. */
 import type { ActorContext, ActorRef, ActorSystem, Message, SpawnOptions, Terminated } from 'pulsing'
 import type { ActorCell } from '../../src/actor/actor-cell.ts'
-import { Ref } from '../../src/actor/actor-ref.ts'
+import type { Ref } from '../../src/actor/actor-ref.ts'
 
 /** An actor that notes what it hears: values as they are, and the end of an actor as {@link ended}. */
 export interface Observer {

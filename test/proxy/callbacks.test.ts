@@ -154,15 +154,37 @@ describe.each(PLACES)('%s', (_name, open) => {
       expect(log).toEqual(['begin a', 'begin b', 'end b', 'end a'])
     })
 
-    test('may be given functions, and give some back', async () => {
+    test('may be given functions, and give some back; all are given back in the end', async () => {
+      const { place, holder } = await hosted()
+      await (async () => {
+        const result = await holder.call(
+          async (inner) => (await (inner as (n: number) => Promise<number>)(20)) + 1,
+          (n: number) => n * 2,
+        )
+        expect(result).toBe(41)
+        const made = (await holder.call(() => (n: number) => n + 1)) as (n: number) => Promise<number>
+        expect(await made(1)).toBe(2)
+      })()
+      await afterCollection(() => place.callbacks() === 0)
+    })
+
+    test('takes more calls at a time than a mailbox has room for', async () => {
       const { holder } = await hosted()
-      const result = await holder.call(
-        (async (inner: (n: number) => Promise<number>) => (await inner(20)) + 1) as never,
-        (n: unknown) => (n as number) * 2,
+      const release = gate()
+      let begun = 0
+      const COUNT = 1000
+      const all = holder.callAll(
+        async (n) => {
+          begun++
+          await release.opened
+          return n
+        },
+        Array.from({ length: COUNT }, (_, i) => i),
       )
-      expect(result).toBe(41)
-      const made = (await holder.call(() => (n: number) => n + 1)) as (n: number) => Promise<number>
-      expect(await made(1)).toBe(2)
+      await until(() => begun > 0)
+      await settle()
+      release.open()
+      expect(await all).toEqual(Array.from({ length: COUNT }, (_, i) => i))
     })
 
     test('gets and gives whatever messages can hold: bytes, Maps, refs, streams, nothing', async () => {
