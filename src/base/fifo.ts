@@ -44,6 +44,11 @@ export class Fifo<T> {
     return item
   }
 
+  /** The item `index` places behind the first. */
+  at(index: number): T | undefined {
+    return index < this.#size ? this.#ring![(this.#head + index) & (this.#ring!.length - 1)] : undefined
+  }
+
   peek(): T | undefined {
     return this.#size === 0 ? undefined : this.#ring![this.#head]
   }

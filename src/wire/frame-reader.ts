@@ -93,6 +93,11 @@ export class FrameReader {
         frame.type = this.#text('type')
         frame.payload = this.#bytes('payload')
         break
+      case FRAME.ack:
+        frame.id = this.#uint('id')
+        frame.count = this.#uint('count')
+        frame.flags = this.#uint('flags')
+        break
       case FRAME.credit:
         frame.id = this.#uint('id')
         frame.count = this.#uint('count')

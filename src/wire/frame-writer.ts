@@ -63,6 +63,11 @@ export class FrameWriter {
         this.#text(frame.type)
         this.#bytes(frame.payload)
         break
+      case FRAME.ack:
+        this.#head(UINT, frame.id)
+        this.#head(UINT, frame.count)
+        this.#head(UINT, frame.flags)
+        break
       case FRAME.credit:
         this.#head(UINT, frame.id)
         this.#head(UINT, frame.count)
@@ -111,6 +116,18 @@ export class FrameWriter {
     this.#buffer.set(frame, this.#length)
     this.#buffer[this.#length + hopsAt]!--
     this.#length += frame.byteLength
+  }
+
+  /** Adds the bytes of a whole frame as they are. */
+  copy(frame: Uint8Array): void {
+    this.#reserve(frame.byteLength)
+    this.#buffer.set(frame, this.#length)
+    this.#length += frame.byteLength
+  }
+
+  /** The bytes from `start` on: a view, valid for as long as the writer writes into a fresh buffer when this one is full. */
+  since(start: number): Uint8Array {
+    return this.#buffer.subarray(start, this.#length)
   }
 
   /** The batch so far, to keep; the writer starts a new one. */

@@ -31,6 +31,8 @@ export const FRAME = {
   signal: 35,
   undeliverable: 37,
   reset: 39,
+  ack: 41,
+  probe: 43,
 } as const
 
 /** Kinds from here on are routed. */
@@ -90,6 +92,8 @@ export const LAYOUTS: Readonly<Record<number, readonly FieldName[]>> = /* @__PUR
     [FRAME.signal]: [...ROUTED, 'payload'],
     [FRAME.undeliverable]: [...ROUTED, 'actor', 'reason'],
     [FRAME.reset]: [...ROUTED, 'id'],
+    [FRAME.ack]: [...ROUTED, 'id', 'count', 'flags'],
+    [FRAME.probe]: [...ROUTED],
   } satisfies Record<number, readonly FieldName[]>,
 )
 
