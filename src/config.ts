@@ -20,10 +20,18 @@ export interface Limits {
    * Default Infinity.
    */
   readonly joinTimeoutMs: number
+  /**
+   * How long what is pending with a node that cannot be reached waits for a way there, in milliseconds, before it fails.
+   * Default {@link DEFAULT_SESSION_GRACE_MS}.
+   */
+  readonly sessionGraceMs: number
 }
 
 /** Largest message in bytes: 15 MiB, which leaves room for its head in the largest batch of every transport. */
 export const DEFAULT_MAX_MESSAGE_BYTES: number = 15 * 1024 * 1024
+
+/** How long a session waits for a way to its peer unless `withLimits` says otherwise, in milliseconds. */
+export const DEFAULT_SESSION_GRACE_MS = 60_000
 
 /** All that a configuration holds. */
 export interface Settings {
@@ -46,7 +54,11 @@ const DEFAULTS: Settings = {
   classes: [],
   auth: undefined,
   mailboxCapacity: DEFAULT_MAILBOX_CAPACITY,
-  limits: { maxMessageBytes: DEFAULT_MAX_MESSAGE_BYTES, joinTimeoutMs: Infinity },
+  limits: {
+    maxMessageBytes: DEFAULT_MAX_MESSAGE_BYTES,
+    joinTimeoutMs: Infinity,
+    sessionGraceMs: DEFAULT_SESSION_GRACE_MS,
+  },
   logger: {
     debug: () => undefined,
     info: () => undefined,

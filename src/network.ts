@@ -56,6 +56,7 @@ export class Network {
       features: direct ? [direct.negotiation!.feature] : [],
       classes: [...this.#classes.keys()],
       maxMessageBytes: settings.limits.maxMessageBytes,
+      graceMs: settings.limits.sessionGraceMs,
     })
     if (direct) {
       this.#upgrades = new Upgrades(this.#cluster, direct, direct.negotiation!, settings.clock, {

@@ -14,7 +14,7 @@ import type { Link } from '../link/link.ts'
 import { nameUri } from '../message/address.ts'
 import { Peers, type Routes } from '../remote/peers.ts'
 import type { Frame } from '../wire/frame.ts'
-import { FIRST_ROUTED_KIND, FRAME } from '../wire/frame.ts'
+import { FIRST_ROUTED_KIND, FRAME, UNDELIVERABLE } from '../wire/frame.ts'
 import type { FrameReader } from '../wire/frame-reader.ts'
 import { Forwarding } from './forwarding.ts'
 import { Names } from './names.ts'
@@ -31,6 +31,8 @@ export interface ClusterOptions {
   readonly features: readonly string[]
   readonly classes: readonly string[]
   readonly maxMessageBytes: number
+  /** How long what is pending with a node waits for a way there, in milliseconds. */
+  readonly graceMs: number
 }
 
 /** Who decides about direct connections; set when a transport can make some. */
@@ -51,10 +53,10 @@ export class Cluster implements Routes {
   readonly #resolving = new Set<(error: PulsingError) => void>()
 
   constructor(options: ClusterOptions) {
-    const { runtime, random, kind, features, classes, maxMessageBytes } = options
+    const { runtime, random, kind, features, classes, maxMessageBytes, graceMs } = options
     this.#runtime = runtime
     this.topology = new Topology({ nodeId: runtime.nodeId, kind, addr: undefined, features, classes })
-    this.peers = new Peers(runtime, this, maxMessageBytes)
+    this.peers = new Peers(runtime, this, maxMessageBytes, graceMs)
     this.#names = new Names(random)
     this.neighbours = new Neighbours(runtime.nodeId, this)
     this.#forwarding = new Forwarding(this.topology, this.neighbours)
@@ -194,13 +196,19 @@ export class Cluster implements Routes {
     const rerouted = this.#peersVia(nodeId)
     this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: false })])
     this.#recompute()
-    this.#lose(rerouted, nodeId)
+    // A port ends with the node behind it; so has a node that says goodbye.
+    if (link.diesWithPeer || link.hasLeft)
+      this.peers.gone(
+        nodeId,
+        new SessionResetError(`the link to node ${nodeId} was lost`, { address: `actor://${nodeId}` }),
+      )
+    this.#resume(rerouted)
     this.#runtime.events.emit('linkClosed', { nodeId, transport: link.transport, error })
   }
 
   /** A link that had been replaced by another to the same neighbour broke: what was on its way over it may be lost. */
   linkBroke(link: Link): void {
-    this.#lose(this.#peersVia(link.nodeId), link.nodeId)
+    this.#resume(this.#peersVia(link.nodeId))
   }
 
   #peersVia(neighbour: string): string[] {
@@ -209,12 +217,9 @@ export class Cluster implements Routes {
       .filter((nodeId) => this.topology.nextHop(nodeId) === neighbour)
   }
 
-  #lose(peers: readonly string[], neighbour: string): void {
-    for (const peer of peers)
-      this.peers.lost(
-        peer,
-        new SessionResetError(`the link to node ${neighbour} was lost`, { address: `actor://${peer}` }),
-      )
+  /** What was on its way over a link that broke may be lost: peers that can still be reached are asked. */
+  #resume(peers: readonly string[]): void {
+    for (const peer of peers) if (this.topology.nextHop(peer) !== undefined) this.peers.found(peer)
   }
 
   /** One frame from a neighbour. @throws ProtocolError */
@@ -226,15 +231,18 @@ export class Cluster implements Routes {
     if (frame.kind < FIRST_ROUTED_KIND) return
     const from = this.#forwarding.accept(link, frame, reader)
     if (from === undefined) return
-    if (frame.kind !== FRAME.undeliverable) this.peers.receive(link, from, frame)
-    else if (this.topology.nextHop(frame.actor) === link.nodeId) {
-      this.peers.lost(
+    if (frame.kind !== FRAME.undeliverable) {
+      this.peers.receive(link, from, frame)
+      return
+    }
+    // Where there is just no way now, the session finds that out by itself, and waits for one.
+    if (frame.id === UNDELIVERABLE.never && this.topology.nextHop(frame.actor) === link.nodeId)
+      this.peers.gone(
         frame.actor,
         new UnreachableError(`expected a way to node ${frame.actor}, got none: ${frame.reason}`, {
           address: `actor://${frame.actor}`,
         }),
       )
-    }
   }
 
   #learn(link: Link, update: Update): void {

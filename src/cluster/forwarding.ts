@@ -3,7 +3,7 @@
  * for itself, and for those behind it.
  */
 import type { Link } from '../link/link.ts'
-import { FRAME, Frame, MAX_HOPS } from '../wire/frame.ts'
+import { FRAME, Frame, MAX_HOPS, UNDELIVERABLE } from '../wire/frame.ts'
 import type { FrameReader } from '../wire/frame-reader.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { Topology } from './topology.ts'
@@ -43,28 +43,28 @@ export class Forwarding {
   #forward(link: Link, from: string, frame: Frame, reader: FrameReader): void {
     if (frame.from === '') return
     if (frame.hops === 0) {
-      this.#refuse(link, from, frame, 'there are too many relays on the way')
+      this.#refuse(link, from, frame, UNDELIVERABLE.now, 'there are too many relays on the way')
       return
     }
     const hop = this.#topology.nextHop(frame.to)
     const next = hop === undefined || hop === link.nodeId ? undefined : this.#neighbours.link(hop)
     if (!next) {
-      this.#refuse(link, from, frame, 'no way leads there')
+      this.#refuse(link, from, frame, UNDELIVERABLE.now, 'no way leads there')
       return
     }
     if (frame.attachments?.length) {
-      this.#refuse(link, from, frame, 'transferred objects go to neighbours only')
+      this.#refuse(link, from, frame, UNDELIVERABLE.never, 'transferred objects go to neighbours only')
       return
     }
     if (reader.raw.byteLength > next.maxFrameBytes) {
-      this.#refuse(link, from, frame, 'the link there takes no message of this size')
+      this.#refuse(link, from, frame, UNDELIVERABLE.never, 'the link there takes no message of this size')
       return
     }
     next.forward(reader.raw, reader.hopsAt)
   }
 
   /** Tells the sender that a frame ends here; a notice that cannot be delivered itself is dropped. */
-  #refuse(link: Link, from: string, frame: Frame, reason: string): void {
+  #refuse(link: Link, from: string, frame: Frame, code: number, reason: string): void {
     if (frame.kind === FRAME.undeliverable) return
     const notice = this.#notice
     const isNeighbour = from === link.nodeId
@@ -74,6 +74,7 @@ export class Forwarding {
     notice.from = isNeighbour ? '' : this.#topology.self.nodeId
     notice.session = 0
     notice.seq = 0
+    notice.id = code
     notice.actor = frame.to
     notice.reason = reason
     link.send(notice)

@@ -29,6 +29,11 @@ export interface Connection {
   readonly maxBatchBytes: number
   /** Whether `send` takes attachments. */
   readonly transfers: boolean
+  /**
+   * Whether this pipe ends when one of its sides does, and not before, as a port inside a browser or a process; a network
+   * may lose a connection while both sides live. Default false.
+   */
+  readonly diesWithPeer?: boolean
   /** Bytes sent that have not left, or not been taken, yet; as far as the platform tells. */
   readonly waitingBytes: number
   /** Starts delivery. Called once. Whatever arrived before is delivered first, never dropped, and never inside this call. */

@@ -65,6 +65,7 @@ export class Link implements ConnectionHandler {
   #isRetiring = false
   #isClosing = false
   #hasSaidGoodbye = false
+  #hasLeft = false
   #timer: Timer
   #isBlocked = false
   #writable: Deferred<void> | undefined
@@ -107,6 +108,14 @@ export class Link implements ConnectionHandler {
   get transfers(): boolean {
     return this.#connection.transfers
   }
+  /** Whether it ends with the node at its other end, and not before: nothing sent over it is lost alone. */
+  get diesWithPeer(): boolean {
+    return this.#connection.diesWithPeer === true
+  }
+  /** Whether the neighbour said goodbye, and was not only replacing this link. */
+  get hasLeft(): boolean {
+    return this.#hasLeft
+  }
   /** The largest frame this link takes, in bytes. */
   get maxFrameBytes(): number {
     return this.#connection.maxBatchBytes
@@ -132,6 +141,13 @@ export class Link implements ConnectionHandler {
     if (!this.isOpen) return false
     if (attachments) this.#outbox.sendAlone(frame, attachments)
     else this.#outbox.add(frame)
+    return !this.#isBlocked
+  }
+
+  /** Sends the bytes of a whole frame; false asks to wait. */
+  sendRaw(frame: Uint8Array): boolean {
+    if (!this.isOpen) return false
+    this.#outbox.addBytes(frame)
     return !this.#isBlocked
   }
 
@@ -292,6 +308,7 @@ export class Link implements ConnectionHandler {
       case FRAME.goaway:
         this.#reason = goawayError(frame.id, frame.reason)
         this.#hasSaidGoodbye = true
+        this.#hasLeft = frame.id === GOAWAY.leaving
         if (this.#isRetiring) this.#connection.close()
         break
       case FRAME.hello:

@@ -33,6 +33,12 @@ export class Outbox {
     this.#queueFlush()
   }
 
+  /** Adds the bytes of a whole frame as they are. */
+  addBytes(frame: Uint8Array): void {
+    this.#writer.copy(frame)
+    this.#queueFlush()
+  }
+
   /** Sends what is gathered, then the frame in a batch of its own: what travels beside it may be refused by the platform, with an error for this caller alone. */
   sendAlone(frame: Frame, attachments: Attachments): void {
     this.flush()

@@ -23,17 +23,15 @@ import type { Attachments } from '../link/connection.ts'
 import type { Link } from '../link/link.ts'
 import type { Message } from '../message/message.ts'
 import { decodeError, encodeError } from '../wire/error-codec.ts'
-import { FRAME, Frame, MAX_HOPS } from '../wire/frame.ts'
+import { FRAME, Frame } from '../wire/frame.ts'
 import { LentCallbacks } from './lent-callbacks.ts'
 import type { Body } from './payload.ts'
 import { decodeMessage, discardMessage, encodeBody } from './payload.ts'
 import { InboundAsk, PendingAsk } from './remote-ask.ts'
 import { encodeReply, fromRemoteReply } from './reply.ts'
-import { Sequence } from './sequence.ts'
+import { Session } from './session.ts'
 import { StreamTable } from './stream-table.ts'
 
-/** How long a gap in what comes from a peer may stay open, in milliseconds, before the session is given up. */
-export const GAP_TIMEOUT_MS = 5_000
 /** Room for a frame's head beside the largest payload, in bytes: two node ids, two actor ids, the longest type. */
 const HEAD_BYTES = 8192
 /** Timeouts beyond this are none, on the wire. */
@@ -54,6 +52,10 @@ export interface AssociationOwner {
   refTo(nodeId: string, actorId: string, name: string | undefined): ActorRef
   /** A number higher than any given out before. */
   nextSession(): number
+  /** Bytes of frames were kept until their peers have them, or, below 0, forgotten. */
+  kept(bytes: number): void
+  /** Whether this node keeps as many of them as it may. */
+  readonly isFull: boolean
   /** A message was sent on behalf of this node: for whoever decides about direct connections. */
   sent(nodeId: string, bytes: number): void
   /** A signal of a transport negotiation came from a node. */
@@ -64,24 +66,32 @@ export class Association {
   readonly nodeId: string
   readonly #owner: AssociationOwner
   readonly #runtime: ActorRuntime
-  readonly #sequence = new Sequence<Frame>()
+  readonly #session: Session
   readonly #out = new Frame()
   readonly #asks = new Map<number, PendingAsk>()
   readonly #handling = new Map<number, InboundAsk>()
   readonly #streams: StreamTable
   readonly #callbacks: LentCallbacks
-  #session: number
-  #nextSeq = 1
   #nextAsk = 1
   #waiting = 0
-  #gapTimer: Timer | undefined
-  #owedReset: number | undefined
+  #end: { readonly error: PulsingError; readonly sent: number } | undefined
 
   constructor(nodeId: string, owner: AssociationOwner) {
     this.nodeId = nodeId
     this.#owner = owner
     this.#runtime = owner.runtime
-    this.#session = owner.nextSession()
+    this.#session = new Session(nodeId, {
+      clock: owner.runtime.clock,
+      self: owner.runtime.nodeId,
+      link: () => owner.linkTo(nodeId),
+      nextSession: () => owner.nextSession(),
+      kept: (bytes) => owner.kept(bytes),
+      get isFull() {
+        return owner.isFull
+      },
+      deliver: (frame) => this.#deliver(frame),
+      ended: (error, sent) => this.#ended(error, sent),
+    })
     this.#callbacks = new LentCallbacks(owner.runtime)
     this.#streams = new StreamTable({
       callbacks: this.#callbacks,
@@ -99,10 +109,7 @@ export class Association {
         frame.id = id
         this.#sendBody(frame, body)
       },
-      whenWritable: () => {
-        const link = owner.linkTo(nodeId)
-        return link?.isBlocked ? link.whenWritable() : undefined
-      },
+      whenWritable: () => this.#session.whenWritable(),
     })
   }
 
@@ -122,14 +129,14 @@ export class Association {
 
   tell(actorId: string, message: Message, delivery: Delivery | undefined): Promise<void> {
     const link = this.#owner.linkTo(this.nodeId)
-    if (!link) return this.#tellFailed(message, this.#unreachable())
+    if (!link && !this.#session.isWaiting) return this.#tellFailed(message, this.#unreachable())
     try {
       const body = encodeBody(message, true, this.#streams, this.#transferable(link, delivery))
       const frame = this.#frame(FRAME.tell)
       frame.actor = actorId
       frame.sender = this.#senderId(delivery)
       const isRoom = this.#sendBody(frame, body)
-      return isRoom ? SETTLED : link.whenWritable()
+      return isRoom ? SETTLED : this.#whenTaken()
     } catch (error) {
       return this.#tellFailed(message, toActorError(error))
     }
@@ -147,7 +154,7 @@ export class Association {
       const outer = delivery?.within?.envelope
       if (outer?.isCancelled) throw outer.cancelReason
       const link = this.#owner.linkTo(this.nodeId)
-      if (!link) throw this.#unreachable()
+      if (!link && !this.#session.isWaiting) throw this.#unreachable()
       const timeoutMs = delivery ? this.#runtime.timeoutOf(delivery) : DEFAULT_ASK_TIMEOUT_MS
       const body = encodeBody(message, asksPlain, this.#streams, this.#transferable(link, delivery))
       const id = this.#nextAsk++
@@ -157,7 +164,7 @@ export class Association {
       frame.sender = this.#senderId(delivery)
       frame.timeout = timeoutMs > MAX_TIMEOUT_MS ? 0 : Math.max(1, Math.round(timeoutMs))
       this.#sendBody(frame, body)
-      const ask = new PendingAsk(id, asksPlain, address, this.#giveUp)
+      const ask = new PendingAsk(id, this.#session.last, asksPlain, address, this.#giveUp)
       this.#asks.set(id, ask)
       ask.wait(this.#owner.deadlines, timeoutMs, delivery)
       return ask.promise
@@ -174,67 +181,45 @@ export class Association {
     this.#send(frame)
   }
 
-  /** There is a way to the peer again: it is told of what ended meanwhile. */
-  reachable(): void {
-    if (this.#owedReset !== undefined) this.#sendReset(this.#owedReset)
-  }
-
   /** A routed frame from the peer. Valid only during the call. @throws ProtocolError */
   receive(frame: Frame): void {
-    if (frame.kind === FRAME.reset) {
-      if (frame.id === this.#session) this.reset(new SessionResetError(`node ${this.nodeId} ended the session`))
-      return
-    }
-    switch (this.#sequence.arrive(frame.session, frame.seq)) {
-      case 'deliver':
-        this.#deliver(frame)
-        if (this.#sequence.held > 0) this.#deliverHeld()
-        break
-      case 'hold':
-        this.#sequence.hold(frame.seq, frame.clone())
-        this.#gapTimer ??= this.#runtime.clock.setTimer(
-          () => this.reset(new SessionResetError(`frames from ${this.nodeId} were lost`)),
-          GAP_TIMEOUT_MS,
-        )
-        break
-      case 'new-session':
-        this.reset(new SessionResetError(`node ${this.nodeId} began a new session`))
-        this.receive(frame)
-        break
-      case 'stale':
-        this.#sendReset(frame.session)
-        break
-      case 'overflow':
-        this.reset(new SessionResetError(`frames from ${this.nodeId} were lost`))
-        break
-      default:
-    }
+    this.#session.receive(frame)
+  }
+
+  /** There is a way to the peer again, or frames may have been lost on the one there is. */
+  resume(): void {
+    this.#session.resume()
+  }
+
+  /** There is no way to the peer: everything waits for another, at most `graceMs` milliseconds. */
+  lose(error: PulsingError, graceMs: number): void {
+    this.#session.lose(error, graceMs)
   }
 
   /** Ends the session: everything pending settles, nothing of it arrives any more. The next message begins a new one. */
   reset(error: PulsingError): void {
-    this.#gapTimer?.cancel()
-    this.#gapTimer = undefined
-    if (this.#sequence.session !== 0) this.#sendReset(this.#sequence.session)
-    this.#sequence.reset()
-    this.#session = this.#owner.nextSession()
-    this.#nextSeq = 1
+    this.#session.reset(error)
+  }
+
+  /** @param sent the number of the last frame that may have reached the peer */
+  #ended(error: PulsingError, sent: number): void {
+    this.#end = { error, sent }
     const asks = [...this.#asks.values()]
     const handling = [...this.#handling.values()]
     this.#asks.clear()
     this.#handling.clear()
-    for (const ask of asks) ask.reject(error)
+    for (const ask of asks) ask.reject(withOutcome(error, ask.seq <= sent ? 'unknown' : 'not-sent'))
     for (const ask of handling) ask.cancel(error)
     this.#streams.reset(error)
     this.#callbacks.reset()
   }
 
-  #deliverHeld(): void {
-    for (let frame = this.#sequence.release(); frame !== undefined; frame = this.#sequence.release())
-      this.#deliver(frame)
-    if (this.#sequence.held > 0) return
-    this.#gapTimer?.cancel()
-    this.#gapTimer = undefined
+  /** Settles when what was sent last is on its way; rejects when it never will be. */
+  async #whenTaken(): Promise<void> {
+    const { number, last } = this.#session
+    await this.#session.whenWritable()
+    if (this.#session.number === number || !this.#end || last <= this.#end.sent) return
+    throw withOutcome(this.#end.error, 'not-sent')
   }
 
   #deliver(frame: Frame): void {
@@ -368,18 +353,6 @@ export class Association {
     this.#send(frame)
   }
 
-  /** Tells the peer that a session of its is over here. Not numbered: it stands outside of any session. */
-  #sendReset(session: number): void {
-    if (!this.#owner.linkTo(this.nodeId)) {
-      this.#owedReset = session
-      return
-    }
-    this.#owedReset = undefined
-    const frame = this.#frame(FRAME.reset)
-    frame.id = session
-    this.#send(frame)
-  }
-
   readonly #giveUp = (ask: PendingAsk, timeoutMs?: number): void => {
     if (!this.#asks.delete(ask.id)) return
     if (timeoutMs !== undefined) this.#runtime.askTimedOut(ask.address, timeoutMs)
@@ -408,22 +381,12 @@ export class Association {
   }
 
   #send(frame: Frame, attachments?: Attachments): boolean {
-    const link = this.#owner.linkTo(this.nodeId)
-    if (!link) {
+    if (!this.#session.isWaiting && !this.#owner.linkTo(this.nodeId)) {
       this.#streams.dropUnstarted()
       return true
     }
-    const isNeighbour = link.nodeId === this.nodeId
-    const isNumbered = frame.kind !== FRAME.reset
-    frame.hops = isNeighbour ? 0 : MAX_HOPS
-    frame.to = isNeighbour ? '' : this.nodeId
-    frame.from = isNeighbour ? '' : this.#runtime.nodeId
-    frame.session = this.#session
-    frame.seq = isNumbered ? this.#nextSeq : 0
     try {
-      const isRoom = link.send(frame, attachments)
-      if (isNumbered) this.#nextSeq++
-      return isRoom
+      return this.#session.send(frame, attachments)
     } catch (error) {
       this.#streams.dropUnstarted()
       throw error
@@ -431,8 +394,8 @@ export class Association {
   }
 
   /** Objects to hand over: only a neighbour gets them, and only where the link can; everybody else gets copies. */
-  #transferable(link: Link, delivery: Delivery | undefined): readonly object[] | undefined {
-    return delivery?.transfer && link.transfers && link.nodeId === this.nodeId ? delivery.transfer : undefined
+  #transferable(link: Link | undefined, delivery: Delivery | undefined): readonly object[] | undefined {
+    return delivery?.transfer && link?.transfers && link.nodeId === this.nodeId ? delivery.transfer : undefined
   }
 
   #senderId(delivery: Delivery | undefined): string {
@@ -466,4 +429,14 @@ export class Association {
   #overloaded(): OverloadedError {
     return new OverloadedError(`expected at most ${MAX_PENDING_ASKS} unanswered asks of one node, got more`)
   }
+}
+
+/** The error of a lost session, as whoever waits for one message of it sees it. */
+function withOutcome(error: PulsingError, outcome: 'not-sent' | 'unknown'): PulsingError {
+  if (!(error instanceof UnreachableError) || error.outcome === outcome) return error
+  const { message, address, cause } = error
+  const options = { address, outcome, ...(cause === undefined ? {} : { cause }) }
+  return error instanceof SessionResetError
+    ? new SessionResetError(message, options)
+    : new UnreachableError(message, options)
 }

@@ -24,19 +24,25 @@ export interface Routes {
 
 /** Associations kept, those with nodes that left included. */
 const MAX_ASSOCIATIONS = 1024
+/** Bytes of frames, to all nodes together, that wait for their acknowledgement before senders have to. */
+export const MAX_KEPT_BYTES: number = 64 * 1024 * 1024
 
 export class Peers implements AssociationOwner {
   readonly runtime: ActorRuntime
   readonly maxMessageBytes: number
   readonly deadlines: Deadlines
   readonly #routes: Routes
+  readonly #graceMs: number
   readonly #associations = new Map<string, Association>()
   #sessions = 0
+  #keptBytes = 0
 
-  constructor(runtime: ActorRuntime, routes: Routes, maxMessageBytes: number) {
+  /** @param graceMs how long a session waits for a way to its peer, in milliseconds */
+  constructor(runtime: ActorRuntime, routes: Routes, maxMessageBytes: number, graceMs: number) {
     this.runtime = runtime
     this.#routes = routes
     this.maxMessageBytes = maxMessageBytes
+    this.#graceMs = graceMs
     this.deadlines = new Deadlines(runtime.clock, DEFAULT_ASK_TIMEOUT_MS, false)
   }
 
@@ -83,6 +89,14 @@ export class Peers implements AssociationOwner {
     this.#routes.signalled(nodeId, payload)
   }
 
+  kept(bytes: number): void {
+    this.#keptBytes += bytes
+  }
+
+  get isFull(): boolean {
+    return this.#keptBytes >= MAX_KEPT_BYTES
+  }
+
   nextSession(): number {
     return ++this.#sessions
   }
@@ -102,13 +116,18 @@ export class Peers implements AssociationOwner {
     }
   }
 
-  /** A node can be reached. */
+  /** A node can be reached, or frames may have been lost on the way there is. */
   found(nodeId: string): void {
-    this.#associations.get(nodeId)?.reachable()
+    this.#associations.get(nodeId)?.resume()
   }
 
-  /** A node cannot be reached any more: what is pending with it fails. */
+  /** No way leads to a node: what is pending with it waits for another, and then fails. */
   lost(nodeId: string, error: PulsingError): void {
+    this.#associations.get(nodeId)?.lose(error, this.#graceMs)
+  }
+
+  /** A node is gone for good: what is pending with it fails. */
+  gone(nodeId: string, error: PulsingError): void {
     this.#associations.get(nodeId)?.reset(error)
     // What a session leaves behind is the number of the peer's last one, kept for as long as there is room.
     if (this.#associations.size > MAX_ASSOCIATIONS) this.#associations.delete(nodeId)

@@ -15,6 +15,8 @@ export class PendingAsk implements Waiting, Nested {
   queue: DeadlineQueue | undefined = undefined
 
   readonly id: number
+  /** The number of the frame it went with. */
+  readonly seq: number
   readonly isPlain: boolean
   readonly promise: Promise<unknown>
   readonly address: { toString(): string }
@@ -30,11 +32,13 @@ export class PendingAsk implements Waiting, Nested {
   /** @param giveUp called when the caller stops waiting, with the milliseconds if that is why: the other side may stop working */
   constructor(
     id: number,
+    seq: number,
     isPlain: boolean,
     address: { toString(): string },
     giveUp: (ask: PendingAsk, timeoutMs?: number) => void,
   ) {
     this.id = id
+    this.seq = seq
     this.isPlain = isPlain
     this.address = address
     this.#giveUp = giveUp

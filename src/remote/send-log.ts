@@ -14,7 +14,8 @@ export const MAX_LOG_BYTES: number = 1024 * 1024
 /** One frame, as it went to a neighbour, or through one. */
 export interface LoggedFrame {
   readonly seq: number
-  readonly bytes: Uint8Array
+  /** Undefined where it cannot be sent again: objects that changed owner went with it. */
+  readonly bytes: Uint8Array | undefined
   /** Whether the peer was the neighbour itself, so that the head names nobody. */
   readonly isToNeighbour: boolean
 }
@@ -50,11 +51,16 @@ export class SendLog {
     return bytes
   }
 
+  /** Keeps the number of a frame that cannot be sent again. */
+  addGone(seq: number): void {
+    this.#frames.push({ seq, bytes: undefined, isToNeighbour: true })
+  }
+
   /** Forgets everything up to `seq`. */
   acknowledge(seq: number): void {
     for (let first = this.#frames.peek(); first !== undefined && first.seq <= seq; first = this.#frames.peek()) {
       this.#frames.shift()
-      this.#bytes -= first.bytes.byteLength
+      this.#bytes -= first.bytes?.byteLength ?? 0
     }
   }
 

@@ -19,6 +19,11 @@ export class Sequence<T> {
     return this.#session
   }
 
+  /** The number of the last frame delivered, 0 before the first. */
+  get received(): number {
+    return this.#next - 1
+  }
+
   /** How many frames wait for an earlier one. */
   get held(): number {
     return this.#held.size
@@ -29,15 +34,22 @@ export class Sequence<T> {
    * end our own session with the peer because it has begun another.
    */
   arrive(session: number, seq: number): Arrival {
+    const met = this.meet(session)
+    if (met !== 'known') return met
+    if (seq < this.#next) return 'drop'
+    if (seq > this.#next) return this.#held.has(seq) ? 'drop' : this.#held.size < MAX_HELD_FRAMES ? 'hold' : 'overflow'
+    this.#next++
+    return 'deliver'
+  }
+
+  /** The peer's current session, as it says outside of it: as {@link arrive}, with nothing delivered. */
+  meet(session: number): 'known' | 'stale' | 'new-session' {
     if (session <= this.#deadSession || session < this.#session) return 'stale'
     if (session > this.#session) {
       if (this.#session !== 0) return 'new-session'
       this.#session = session
     }
-    if (seq < this.#next) return 'drop'
-    if (seq > this.#next) return this.#held.has(seq) ? 'drop' : this.#held.size < MAX_HELD_FRAMES ? 'hold' : 'overflow'
-    this.#next++
-    return 'deliver'
+    return 'known'
   }
 
   hold(seq: number, frame: T): void {

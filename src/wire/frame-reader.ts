@@ -125,6 +125,7 @@ export class FrameReader {
         frame.reason = this.#text('reason')
         break
       case FRAME.undeliverable:
+        frame.id = this.#uint('id')
         frame.actor = this.#text('actor')
         frame.reason = this.#text('reason')
         break

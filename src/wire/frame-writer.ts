@@ -95,6 +95,7 @@ export class FrameWriter {
         this.#text(frame.reason)
         break
       case FRAME.undeliverable:
+        this.#head(UINT, frame.id)
         this.#text(frame.actor)
         this.#text(frame.reason)
         break

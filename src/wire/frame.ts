@@ -90,7 +90,7 @@ export const LAYOUTS: Readonly<Record<number, readonly FieldName[]>> = /* @__PUR
     [FRAME.credit]: [...ROUTED, 'id', 'count', 'bytes'],
     [FRAME.stop]: [...ROUTED, 'id'],
     [FRAME.signal]: [...ROUTED, 'payload'],
-    [FRAME.undeliverable]: [...ROUTED, 'actor', 'reason'],
+    [FRAME.undeliverable]: [...ROUTED, 'id', 'actor', 'reason'],
     [FRAME.reset]: [...ROUTED, 'id'],
     [FRAME.ack]: [...ROUTED, 'id', 'count', 'flags'],
     [FRAME.probe]: [...ROUTED],
@@ -100,7 +100,10 @@ export const LAYOUTS: Readonly<Record<number, readonly FieldName[]>> = /* @__PUR
 /** Bits of `flags`: the payload's format in the lowest two, then these, then the number of attachments. */
 export const FLAG = { formatMask: 3, plain: 4, attachmentShift: 3 } as const
 
-/** Whether frames of a kind have `flags`. */
+/** Flag of an acknowledgement: everything after it is to be sent again. */
+export const ACK_RESEND = 1
+
+/** Whether frames of a kind have `flags` of a message. */
 export function carriesMessage(kind: number): boolean {
   return kind === FRAME.ask || kind === FRAME.tell || kind === FRAME.reply || kind === FRAME.item
 }
@@ -110,6 +113,9 @@ export const MAX_HOPS = 4
 
 /** Why a link is being ended, in `goaway`. */
 export const GOAWAY = { leaving: 0, unsupported: 1, auth: 2, protocol: 3, duplicate: 4, overloaded: 5 } as const
+
+/** Why a relay does not pass a frame on: no way leads there now, or none ever will for this frame. */
+export const UNDELIVERABLE = { now: 0, never: 1 } as const
 
 /** A frame's fields. One object is reused for many frames: whoever keeps something copies it. */
 export class Frame implements Record<FieldName, unknown> {

@@ -31,6 +31,7 @@ const TRANSFER_MIN_BYTES = 1024
 export class PortConnection implements Connection {
   readonly maxBatchBytes: number = MAX_BATCH_BYTES
   readonly transfers = true
+  readonly diesWithPeer = true
   readonly #port: PortLike
   readonly #inbox: Inbox
   readonly #life: LifeLock
