@@ -8,7 +8,7 @@ import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import type { Member, ResolveOptions } from '../actor/actor-system.ts'
 import { DEFAULT_RESOLVE_TIMEOUT_MS } from '../actor/actor-system.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
-import { ActorNotFoundError, describe, type PulsingError, SessionResetError, UnreachableError } from '../base/errors.ts'
+import { ActorNotFoundError, describe, type PulsingError, UnreachableError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { Link } from '../link/link.ts'
 import { nameUri } from '../message/address.ts'
@@ -195,13 +195,9 @@ export class Cluster implements Routes {
     const { nodeId } = link
     const rerouted = this.#peersVia(nodeId)
     this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: false })])
-    this.#recompute()
     // A port ends with the node behind it; so has a node that says goodbye.
-    if (link.diesWithPeer || link.hasLeft)
-      this.peers.gone(
-        nodeId,
-        new SessionResetError(`the link to node ${nodeId} was lost`, { address: `actor://${nodeId}` }),
-      )
+    if (link.diesWithPeer || link.hasLeft) this.#bury(nodeId)
+    this.#recompute()
     this.#resume(rerouted)
     this.#runtime.events.emit('linkClosed', { nodeId, transport: link.transport, error })
   }
@@ -255,9 +251,20 @@ export class Cluster implements Routes {
         if (record && record.version > 0) this.neighbours.send(link, [this.topology.snapshot(record)])
         return
       }
+      case 'gone':
+        if (this.#forwarding.maySpeakFor(link, update.nodeId) && this.#bury(update.nodeId, link)) this.#recompute()
+        return
       default:
         if (this.#forwarding.maySpeakFor(link, update.nodeId)) this.#apply(link, update)
     }
+  }
+
+  /** A node has ended: everybody is told, and nobody waits for it. */
+  #bury(nodeId: string, except?: Link): boolean {
+    if (this.topology.bury(nodeId) !== 'news') return false
+    this.neighbours.tell([{ op: 'gone', nodeId }], except)
+    this.peers.gone(nodeId, new UnreachableError(`node ${nodeId} has ended`, { address: `actor://${nodeId}` }))
+    return true
   }
 
   #apply(link: Link, update: NodeSnapshot | NodeChange): void {
@@ -288,10 +295,13 @@ export class Cluster implements Routes {
     const { joined, left } = this.topology.recompute()
     for (const record of left) {
       for (const name of record.names.keys()) this.#names.remove(name, record.nodeId)
-      this.peers.lost(
-        record.nodeId,
-        new UnreachableError(`node ${record.nodeId} left the cluster`, { address: `actor://${record.nodeId}` }),
-      )
+      if (!record.isGone)
+        this.peers.lost(
+          record.nodeId,
+          new UnreachableError(`no way leads to node ${record.nodeId} any more`, {
+            address: `actor://${record.nodeId}`,
+          }),
+        )
       this.#runtime.events.emit('memberLeft', { member: this.#member(record) })
     }
     for (const record of joined) {

@@ -43,7 +43,7 @@ export class Forwarding {
   #forward(link: Link, from: string, frame: Frame, reader: FrameReader): void {
     if (frame.from === '') return
     if (frame.hops === 0) {
-      this.#refuse(link, from, frame, UNDELIVERABLE.now, 'there are too many relays on the way')
+      this.#refuse(link, from, frame, UNDELIVERABLE.never, 'there are too many relays on the way')
       return
     }
     const hop = this.#topology.nextHop(frame.to)

@@ -15,6 +15,8 @@ export interface NodeRecord {
   classes: readonly string[]
   readonly links: Set<string>
   readonly names: Map<string, string>
+  /** Ended for good: ids are new for every boot, so that nothing brings it back. */
+  isGone?: boolean
 }
 
 /** Whether a change was news, was known already, or depends on changes that never came. */
@@ -60,7 +62,7 @@ export class Topology {
   /** Takes in a whole record of another node. */
   applySnapshot({ nodeId, version, kind, addr, features, classes, links, names }: NodeSnapshot): Applied {
     const known = this.#records.get(nodeId)
-    if (known && known.version >= version) return 'known'
+    if (known && (known.isGone || known.version >= version)) return 'known'
     this.#records.set(nodeId, {
       nodeId,
       version,
@@ -77,10 +79,19 @@ export class Topology {
   /** Takes in one change of another node. */
   applyChange(change: NodeChange): Applied {
     const record = this.#records.get(change.nodeId)
-    if (record && record.version >= change.version) return 'known'
+    if (record && (record.isGone || record.version >= change.version)) return 'known'
     if (!record || record.version + 1 !== change.version) return 'gap'
     record.version = change.version
     edit(record, change)
+    return 'news'
+  }
+
+  /** Takes in that a node has ended. */
+  bury(nodeId: string): Applied {
+    const record = this.#records.get(nodeId)
+    if (!record || record.isGone || record === this.self) return 'known'
+    record.isGone = true
+    record.links.clear()
     return 'news'
   }
 

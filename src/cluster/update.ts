@@ -36,11 +36,12 @@ export type NodeChange =
       readonly actorId: string | undefined
     }
 
-/** News, a request for a node's whole record, or the end of what a new neighbour is told first. */
+/** News, that a node has ended, a request for a node's whole record, or the end of what a new neighbour is told first. */
 export type Update =
   | NodeSnapshot
   | NodeChange
   | { readonly op: 'want'; readonly nodeId: string }
+  | { readonly op: 'gone'; readonly nodeId: string }
   | { readonly op: 'synced' }
 
 const MAX_UPDATES = 1024
@@ -75,7 +76,8 @@ function toArray(update: Update): unknown[] {
     case 'name':
       return ['name', update.nodeId, update.version, update.name, update.actorId ?? null]
     case 'want':
-      return ['want', update.nodeId]
+    case 'gone':
+      return [update.op, update.nodeId]
     default:
       return ['synced']
   }
@@ -85,7 +87,7 @@ function fromArray(value: unknown): Update {
   const [op, nodeId, version, ...rest]: unknown[] = Array.isArray(value) ? value : []
   if (op === 'synced') return { op }
   if (!isId(nodeId)) throw new ProtocolError(`expected a node id in a cluster update, got ${describe(nodeId)}`)
-  if (op === 'want') return { op, nodeId }
+  if (op === 'want' || op === 'gone') return { op, nodeId }
   if (!Number.isSafeInteger(version) || (version as number) < 1)
     throw new ProtocolError(`expected a version in a cluster update, got ${describe(version)}`)
   const head = { nodeId, version: version as number }

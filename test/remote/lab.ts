@@ -20,6 +20,14 @@ import { FrameWriter } from '../../src/wire/frame-writer.ts'
 
 const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 
+function readFrame(bytes: Uint8Array): Frame {
+  const reader = new FrameReader()
+  reader.open(bytes)
+  const frame = new Frame()
+  reader.next(frame)
+  return frame
+}
+
 /** What becomes of a frame: the frames to deliver in its place. */
 export type Fate = (frame: Frame, from: LabNode) => readonly Frame[]
 
@@ -51,6 +59,7 @@ export class LabNode {
       this.runtime,
       { linkTo: () => (this.isLinked ? this.link : undefined), sent: () => undefined, signalled: () => undefined },
       maxMessageBytes,
+      60_000,
     )
   }
 
@@ -65,7 +74,9 @@ export class LabNode {
       return node.isBlocked
     },
     whenWritable: () => node.whenWritable,
+    diesWithPeer: false,
     send: (frame: Frame) => node.#lab.carry(frame, node),
+    sendRaw: (bytes: Uint8Array) => node.#lab.carry(readFrame(bytes), node),
   }))(this) as unknown as Link
 
   get association(): Association {
