@@ -25,6 +25,7 @@ import type { Connection, Listener, Transport } from './link/connection.ts'
 import { Link } from './link/link.ts'
 import { Message } from './message/message.ts'
 import { typeNameOf } from './proxy/as-actor.ts'
+import { GOAWAY } from './wire/frame.ts'
 
 /** How long `connect` waits for the other side, in milliseconds. */
 export const CONNECT_TIMEOUT_MS = 30_000
@@ -116,7 +117,7 @@ export class Network {
       nodeId: link.nodeId,
       closed: link.over,
       close: () => {
-        link.close()
+        link.close(GOAWAY.closing, 'closing this link')
         return link.over
       },
     }

@@ -194,9 +194,9 @@ export class Cluster implements Routes {
   neighbourLeft(link: Link, error: PulsingError | undefined): void {
     const { nodeId } = link
     const rerouted = this.#peersVia(nodeId)
-    this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: false })])
-    // A port ends with the node behind it; so has a node that says goodbye.
+    // A port ends with the node behind it; so has a node that says goodbye. Said while others still know it behind us.
     if (link.diesWithPeer || link.hasLeft) this.#bury(nodeId)
+    this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: false })])
     this.#recompute()
     this.#resume(rerouted)
     this.#runtime.events.emit('linkClosed', { nodeId, transport: link.transport, error })
@@ -252,7 +252,7 @@ export class Cluster implements Routes {
         return
       }
       case 'gone':
-        if (this.#forwarding.maySpeakFor(link, update.nodeId) && this.#bury(update.nodeId, link)) this.#recompute()
+        if (this.#forwarding.mayBury(link, update.nodeId) && this.#bury(update.nodeId, link)) this.#recompute()
         return
       default:
         if (this.#forwarding.maySpeakFor(link, update.nodeId)) this.#apply(link, update)

@@ -40,6 +40,15 @@ export class Forwarding {
     return hop === undefined || hop === link.nodeId
   }
 
+  /** Whether a neighbour may say that a node has ended, which is final: a leaf of itself and of those behind it only. */
+  mayBury(link: Link, nodeId: string): boolean {
+    return (
+      nodeId === link.nodeId ||
+      (this.maySpeakFor(link, nodeId) && this.#topology.nextHop(nodeId) !== undefined) ||
+      link.peer.kind === 'relay'
+    )
+  }
+
   #forward(link: Link, from: string, frame: Frame, reader: FrameReader): void {
     if (frame.from === '') return
     if (frame.hops === 0) {

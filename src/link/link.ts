@@ -27,6 +27,9 @@ export const HANDSHAKE_TIMEOUT_MS = 5_000
 /** Bytes queued for a neighbour that does not take them, after which the link is given up. */
 export const MAX_BLOCKED_BYTES: number = 32 * 1024 * 1024
 
+/** The largest flags of a message: 8191 attachments. */
+const MAX_FLAGS = 0xffff
+
 /** The owner of links. Calls concern links that finished their handshake, except `failed`. */
 export interface LinkHandler {
   opened(link: Link): void
@@ -208,7 +211,7 @@ export class Link implements ConnectionHandler {
     try {
       while ((this.#state === 'open' || this.#state === 'greeting') && reader.next(this.#frame)) {
         const frame = this.#frame
-        const count = carriesMessage(frame.kind) ? frame.flags >> FLAG.attachmentShift : 0
+        const count = carriesMessage(frame.kind) ? attachmentCount(frame.flags) : 0
         if (count > 0) {
           frame.attachments = attachments?.slice(taken, taken + count)
           taken += count
@@ -377,10 +380,17 @@ export class Link implements ConnectionHandler {
   }
 }
 
+/** @throws ProtocolError for more than a batch could carry */
+function attachmentCount(flags: number): number {
+  if (flags > MAX_FLAGS) throw new ProtocolError(`expected flags of at most ${MAX_FLAGS}, got ${flags}`)
+  return flags >> FLAG.attachmentShift
+}
+
 function goawayError(code: number, reason: string): PulsingError | undefined {
   switch (code) {
     case GOAWAY.leaving:
     case GOAWAY.duplicate:
+    case GOAWAY.closing:
       return undefined
     case GOAWAY.auth:
       return new AuthError(`the neighbour refused this node: ${reason}`)

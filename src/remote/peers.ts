@@ -111,8 +111,9 @@ export class Peers implements AssociationOwner {
     try {
       association.receive(frame)
     } catch (error) {
-      if (!(error instanceof ProtocolError) || nodeId === link.nodeId) throw error
+      if (!(error instanceof ProtocolError)) throw error
       association.reset(new SessionResetError(`node ${nodeId} broke the protocol: ${error.message}`, { cause: error }))
+      if (nodeId === link.nodeId) throw error
     }
   }
 

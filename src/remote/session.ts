@@ -61,6 +61,10 @@ export class Session {
   #lost: PulsingError | undefined
   /** The peer was asked what it has: nothing leaves before it answered. */
   #isResuming = false
+  /** The last of our frames the peer has said it has. */
+  #acknowledgedTo = 0
+  /** The peer never sent anything, and is to learn from our next session that this one is over. */
+  #owesProbe = false
   #owedReset: number | undefined
   #framesToAck = 0
   #bytesToAck = 0
@@ -189,10 +193,10 @@ export class Session {
     this.#graceTimer?.cancel()
     if (this.#owedReset !== undefined) this.#sendReset(this.#owedReset)
     this.#probeDelayMs = PROBE_DELAY_MS
-    if (this.#log.size > 0) {
-      this.#isResuming = true
-      this.#probe()
-    } else this.#release()
+    this.#isResuming = this.#log.size > 0
+    // Also when nothing waits here: the peer may have ended the session, and its word may have been lost.
+    if (this.#isResuming || this.#next > 1 || this.#sequence.session !== 0 || this.#owesProbe) this.#probe()
+    this.#release()
   }
 
   /** Ends the session: everything pending fails with `error`, nothing of it arrives any more. The next frame begins a new one. */
@@ -204,7 +208,9 @@ export class Session {
     const sent = this.#sent
     for (const timer of [this.#ackTimer, this.#gapTimer, this.#probeTimer, this.#graceTimer]) timer?.cancel()
     this.#ackTimer = this.#gapTimer = this.#probeTimer = this.#graceTimer = undefined
-    if (this.#sequence.session !== 0) this.#sendReset(this.#sequence.session)
+    const isToldByReset = this.#sequence.session !== 0
+    if (isToldByReset) this.#sendReset(this.#sequence.session)
+    const isKnown = this.#next > 1
     this.#sequence.reset()
     this.#owner.kept(-this.#log.bytes)
     this.#log.clear()
@@ -214,6 +220,9 @@ export class Session {
     this.#framesToAck = this.#bytesToAck = 0
     this.#lost = undefined
     this.#isResuming = false
+    this.#acknowledgedTo = 0
+    this.#owesProbe = isKnown && !isToldByReset
+    if (this.#owesProbe) this.#probe()
     this.#owner.ended(error, sent)
     this.#release()
   }
@@ -261,7 +270,9 @@ export class Session {
   }
 
   #acknowledged({ id, count, flags }: Frame): void {
-    if (id !== this.#number || count > this.#sent) return
+    // One that was overtaken on the way says nothing new, and asks for what has arrived since.
+    if (id !== this.#number || count > this.#sent || count < this.#acknowledgedTo) return
+    this.#acknowledgedTo = count
     const before = this.#log.bytes
     this.#log.acknowledge(count)
     this.#owner.kept(this.#log.bytes - before)
@@ -321,6 +332,7 @@ export class Session {
   #probe(): void {
     const frame = this.#control
     frame.kind = FRAME.probe
+    if (this.#owner.link()) this.#owesProbe = false
     this.#sendControl(frame)
   }
 

@@ -112,7 +112,15 @@ export function carriesMessage(kind: number): boolean {
 export const MAX_HOPS = 4
 
 /** Why a link is being ended, in `goaway`. */
-export const GOAWAY = { leaving: 0, unsupported: 1, auth: 2, protocol: 3, duplicate: 4, overloaded: 5 } as const
+export const GOAWAY = {
+  leaving: 0,
+  unsupported: 1,
+  auth: 2,
+  protocol: 3,
+  duplicate: 4,
+  overloaded: 5,
+  closing: 6,
+} as const
 
 /** Why a relay does not pass a frame on: no way leads there now, or none ever will for this frame. */
 export const UNDELIVERABLE = { now: 0, never: 1 } as const

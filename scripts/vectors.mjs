@@ -1,0 +1,9 @@
+// Writes test/interop/vectors.json, the test vectors of PROTOCOL.md, from the code. Run it when the format changes on purpose.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { runnerImport } from 'vite'
+import { root } from './run.mjs'
+
+const { module } = await runnerImport(join(root, 'test/wire/vectors.ts'), { root, configFile: false })
+writeFileSync(join(root, 'test/interop/vectors.json'), module.vectorsText())

@@ -1,0 +1,337 @@
+/**
+ * The test vectors of the protocol: what test/interop/vectors.json is made of. `node scripts/vectors.mjs` writes the file
+ * from here; `vectors.test.ts` holds both to each other.
+ */
+import { decodeCbor, encodeCbor } from '../../src/base/cbor.ts'
+import { ProtocolError } from '../../src/base/errors.ts'
+import { encodeUpdates } from '../../src/cluster/update.ts'
+import { encodeHello } from '../../src/link/hello.ts'
+import { FIELD_TYPES, type FieldName, FRAME, Frame, LAYOUTS } from '../../src/wire/frame.ts'
+import { FrameReader } from '../../src/wire/frame-reader.ts'
+import { FrameWriter } from '../../src/wire/frame-writer.ts'
+import { bytesOf, hexOf, type Notation, notationOf, valueOf } from './vectors-notation.ts'
+
+export type Fields = Readonly<Record<string, number | string>>
+
+/** A name, the bytes, and what they say. Byte strings among `fields` are hexadecimal. */
+export interface FrameVector {
+  readonly name: string
+  readonly hex: string
+  readonly kind: number
+  readonly fields: Fields
+}
+/** A batch, and the kinds of the frames a node of this version takes from it. */
+export interface BatchVector {
+  readonly name: string
+  readonly hex: string
+  readonly kinds: readonly number[]
+}
+export interface ValueVector {
+  readonly name: string
+  readonly hex: string
+  readonly value: Notation
+}
+/** Bytes to refuse, and where the fault is. */
+export interface HostileVector {
+  readonly name: string
+  readonly hex: string
+  readonly offset: number
+}
+export interface Vectors {
+  readonly frames: readonly FrameVector[]
+  readonly batches: readonly BatchVector[]
+  readonly values: readonly ValueVector[]
+  readonly hostileBatches: readonly HostileVector[]
+  readonly hostileValues: readonly HostileVector[]
+}
+
+const NODE_A = 'A'.repeat(22)
+const NODE_B = 'B'.repeat(22)
+const ACTOR_C = 'C'.repeat(22)
+const ACTOR_D = 'D'.repeat(22)
+const LARGEST = Number.MAX_SAFE_INTEGER
+
+const cbor = (value: unknown): string => hexOf(encodeCbor(value))
+
+/** To the neighbour itself, in session 1. */
+const near = (seq: number): Fields => ({ hops: 0, to: '', from: '', session: 1, seq })
+/** From node A to node B, through relays. */
+const far = (seq: number): Fields => ({ hops: 4, to: NODE_B, from: NODE_A, session: 3, seq })
+const message = (flags: number, type: string, payload: string): Fields => ({
+  flags,
+  type,
+  stream: 0,
+  window: 0,
+  payload,
+})
+const stream = (id: number, window: number): Fields => ({ flags: 4, type: '', stream: id, window, payload: '' })
+const failure = { name: 'PulsingBusinessError', code: 'too_much', message: 'no more than 10', fields: { details: 10 } }
+const helloBytes = hexOf(
+  encodeHello({ nodeId: NODE_A, kind: 'leaf', versions: [1, 1], features: [], token: undefined, serial: 1 }),
+)
+
+const FRAMES: readonly (readonly [name: string, kind: keyof typeof FRAME, fields: Fields])[] = [
+  ['hello', 'hello', { payload: helloBytes }],
+  ['welcome', 'welcome', {}],
+  ['goaway', 'goaway', { id: 3, reason: 'bad frame' }],
+  ['goaway, text beyond ASCII', 'goaway', { id: 0, reason: 'tschüß 🎭' }],
+  ['ping', 'ping', { id: 0 }],
+  ['ping, largest id', 'ping', { id: LARGEST }],
+  ['ping, id in one byte more', 'ping', { id: 24 }],
+  ['ping, id in two bytes more', 'ping', { id: 256 }],
+  ['ping, id in four bytes more', 'ping', { id: 65_536 }],
+  ['ping, id in eight bytes more', 'ping', { id: 2 ** 32 }],
+  ['pong', 'pong', { id: 7 }],
+  ['cluster', 'cluster', { payload: hexOf(encodeUpdates([{ op: 'synced' }])) }],
+  ['ask', 'ask', { ...far(1), id: 1, actor: ACTOR_C, sender: '', timeout: 30_000, ...message(6, '', cbor('hi')) }],
+  [
+    'ask, a call of a method',
+    'ask',
+    { ...far(2), id: 2, actor: ACTOR_C, sender: ACTOR_D, timeout: 0, ...message(6, '@call', cbor(['add', [1, 2]])) },
+  ],
+  ['ask, with a stream', 'ask', { ...far(3), id: 3, actor: ACTOR_C, sender: '', timeout: 30_000, ...stream(1, 32) }],
+  ['tell', 'tell', { ...near(1), actor: ACTOR_C, sender: '', ...message(6, '', cbor('hi')) }],
+  [
+    'tell, a message of JSON',
+    'tell',
+    { ...near(2), actor: ACTOR_C, sender: '', ...message(1, 'greeting', hexOf(Buffer.from('{"name":"Ada"}'))) },
+  ],
+  [
+    'tell, bytes and a long type',
+    'tell',
+    { ...near(3), actor: 'system/core', sender: ACTOR_D, ...message(0, 't'.repeat(300), 'ff'.repeat(300)) },
+  ],
+  ['reply', 'reply', { ...near(2), id: 1, ...message(6, '', cbor(42)) }],
+  ['reply, a stream', 'reply', { ...near(3), id: 2, ...stream(1, 32) }],
+  ['fail', 'fail', { ...near(3), id: 1, payload: cbor(failure) }],
+  ['cancel', 'cancel', { ...near(4), id: 1 }],
+  ['item', 'item', { ...near(5), id: 1, flags: 6, type: '', payload: cbor(1) }],
+  ['item, bytes', 'item', { ...near(6), id: 1, flags: 4, type: '', payload: '00ff' }],
+  ['end', 'end', { ...near(6), id: 1, payload: '' }],
+  ['end, with an error', 'end', { ...near(6), id: 1, payload: cbor(failure) }],
+  ['credit', 'credit', { ...near(7), id: 1, count: 16, bytes: 1000 }],
+  ['stop', 'stop', { ...near(8), id: 1 }],
+  ['signal', 'signal', { ...far(9), payload: cbor(['start', 2]) }],
+  [
+    'undeliverable',
+    'undeliverable',
+    { hops: 0, to: '', from: '', session: 0, seq: 0, id: 0, actor: NODE_B, reason: 'no way leads there' },
+  ],
+  ['reset', 'reset', { ...near(0), id: 5 }],
+  ['ack', 'ack', { ...near(0), id: 5, count: 32, flags: 0 }],
+  ['ack, send again', 'ack', { ...far(0), id: 5, count: 1000, flags: 1 }],
+  ['probe', 'probe', near(0)],
+]
+
+const EPOCH = new Date(1_700_000_000_000)
+
+const VALUES: readonly (readonly [name: string, value: unknown])[] = [
+  ['nothing', undefined],
+  ['null', null],
+  ['true', true],
+  ['zero', 0],
+  ['a negative integer', -500],
+  ['the largest integer of 32 bits', 2 ** 32 - 1],
+  ['a number beyond 32 bits, as a float', 2 ** 40],
+  ['a fraction', 0.1],
+  ['not a number', Number.NaN],
+  ['minus infinity', -Infinity],
+  ['a big integer that fits 64 bits', 2n ** 63n],
+  ['a negative big integer that fits 64 bits', -(2n ** 40n)],
+  ['a big integer', 2n ** 100n],
+  ['a negative big integer', -(2n ** 100n)],
+  ['text', 'tschüß 🎭'],
+  ['bytes', Uint8Array.of(0, 255)],
+  ['a list', [1, [], 'a', null, undefined]],
+  ['an object', { name: 'Ada', born: 1815, tags: { a: true } }],
+  ['a date', EPOCH],
+  ['a date with milliseconds', new Date(1_700_000_000_500)],
+  ['a map', new Map<unknown, unknown>([[1, 'one'], ['two', 2]])],
+  ['a set', new Set([1, 'a'])],
+  ['an error', new Error('no')],
+  ['a regular expression', /a+b/gi],
+  ['32-bit floats', Float32Array.of(1.5, -2)],
+  ['64-bit floats', Float64Array.of(0.1)],
+  ['16-bit integers', Uint16Array.of(1, 258)],
+  ['a ref', ref(NODE_A, ACTOR_C, 'counter')],
+  ['a ref without a name, in an object', { to: ref(NODE_A, ACTOR_C, null) }],
+  ['a stream', valueOf({ $tag: [20_598, [1, 32]] })],
+  ['a web stream', valueOf({ $tag: [20_598, [2, 1, true]] })],
+  ['an attachment', valueOf({ $tag: [20_599, 0] })],
+  ['a function', valueOf({ $tag: [20_600, [NODE_A, ACTOR_C]] })],
+  ['an error record', failure],
+  ['a hello', decodedHello()],
+  [
+    'updates of the cluster',
+    [
+      ['node', NODE_A, 1, 'relay', 'ws://127.0.0.1:8000', ['webrtc'], ['Counter'], [NODE_B], [['counter', ACTOR_C]]],
+      ['node', NODE_B, 2, 'leaf', null, [], [], [NODE_A], []],
+      ['link', NODE_A, 2, NODE_B, false],
+      ['name', NODE_B, 3, 'counter', ACTOR_D],
+      ['name', NODE_B, 4, 'counter', null],
+      ['want', NODE_B],
+      ['gone', NODE_B],
+      ['synced'],
+    ],
+  ],
+]
+
+function ref(nodeId: string, actorId: string, name: string | null): unknown {
+  return valueOf({ $tag: [20_597, [nodeId, actorId, name]] })
+}
+
+function decodedHello(): unknown {
+  return { pulsing: [1, 1], node: NODE_A, kind: 'leaf', features: ['webrtc'], serial: 2, token: 'secret' }
+}
+
+const PING = '820500'
+const HEAD = '00606001'
+const LATER = '01616141ff1a00010000'
+
+const BATCHES: readonly (readonly [name: string, hex: string])[] = [
+  ['nothing', ''],
+  ['three frames', `${PING}820701${PING}`],
+  ['a known frame with fields of a later version', `860501${LATER}${PING}`],
+  ['a frame of 32 items', `9820 05 ${'00'.repeat(31)}`],
+  ['unknown even kinds, with and without fields', `8102 8518646161 41ff 00 01${PING}`],
+  ['lengths longer than needed', '9a00000002 190005 1b0000000000000007'],
+]
+
+const HOSTILE_BATCHES: readonly (readonly [name: string, hex: string])[] = [
+  ['an empty array', '80'],
+  ['a frame of 33 items', `9821 05 ${'00'.repeat(32)}`],
+  ['no array', 'a10102'],
+  ['an array of indefinite length', '9f0500ff'],
+  ['a tag before the array', 'c1820500'],
+  ['a reserved length', '9c'],
+  ['an array cut off in its head', '99 00'],
+  ['text for a kind', '82616100'],
+  ['an unknown critical kind', `${PING} 8118fd`],
+  ['too few fields', '82 03 00'],
+  ['a negative number', '820520'],
+  ['a float for a number', '8205f93c00'],
+  ['a number of 2^53', '82051b0020000000000000'],
+  ['a number cut off', '82051a0000'],
+  ['a number missing', '8205'],
+  ['text for bytes', '820961 61'],
+  ['bytes for text', '8303 00 4161'],
+  ['a text of indefinite length', '8303 00 7f6161ff'],
+  ['bytes of indefinite length', '82095f4100ff'],
+  ['bytes longer than the batch', '820944 000000'],
+  ['bytes of four gigabytes', '82095affffffff00'],
+  ['text that is not UTF-8', '8303 00 62c328'],
+  ['text that is not UTF-8, long', `8303 00 7846${'ff'.repeat(70)}`],
+  ['half a surrogate pair', '8303 00 63eda080'],
+  ['an overlong form in UTF-8', '8303 00 62c080'],
+  ['24 hops', `8718271818 6060 01 00 05`],
+  ['a hop count in two bytes', `8718271804 6060 01 00 05`],
+  ['a map in a field of a later version', '830500a0'],
+  ['a list in a frame of an unknown even kind', '820280'],
+  ['garbage after a good frame', `${PING}ff`],
+  ['a tell cut off in its payload', `8d13${HEAD}0160 60 06 60 00 00 43 6268`],
+]
+
+const HOSTILE_VALUES: readonly (readonly [name: string, hex: string])[] = [
+  ['nothing', ''],
+  ['two values', '0102'],
+  ['a number cut off', '1a0000'],
+  ['a text longer than the value', '636161'],
+  ['bytes of four gigabytes', '5affffffff'],
+  ['a list of four billion items', '9affffffff'],
+  ['a map that ends early', 'a2616101'],
+  ['a list of indefinite length', '9f01ff'],
+  ['a map of indefinite length', 'bf616101ff'],
+  ['a text of indefinite length', '7f6161ff'],
+  ['a break', '8101ff'],
+  ['a reserved length', '811c'],
+  ['a tag of shared values', '82d81c80d81d00'],
+  ['a tag of records', 'd9dfff8319e00081616101'],
+  ['a tag of packed values', 'd8338480808000'],
+  ['a big number of 1025 bytes', `81c2590401${'ff'.repeat(1025)}`],
+  ['a tag of ours in the wrong place', 'd9507a80'],
+]
+
+const bare = (hex: string): string => hex.replaceAll(' ', '')
+
+/** The frame of these fields. */
+export function frameOf(kind: number, fields: Fields): Frame {
+  const values = Object.entries(fields).map(([field, value]) => [
+    field,
+    FIELD_TYPES[field as FieldName] === 'bytes' ? bytesOf(value as string) : value,
+  ])
+  return Object.assign(new Frame(), { kind }, Object.fromEntries(values))
+}
+
+/** The fields of a frame that was read. */
+export function fieldsOf(frame: Frame): Fields {
+  return Object.fromEntries(
+    LAYOUTS[frame.kind]!.map((field) => {
+      const value = frame[field]
+      return [field, value instanceof Uint8Array ? hexOf(value) : value]
+    }),
+  )
+}
+
+export function writeFrame(frame: Frame): string {
+  const writer = new FrameWriter()
+  writer.write(frame)
+  return hexOf(writer.take())
+}
+
+/** The frames of a batch. @throws ProtocolError */
+export function readFrames(batch: Uint8Array): Frame[] {
+  const reader = new FrameReader()
+  const frame = new Frame()
+  const frames: Frame[] = []
+  reader.open(batch)
+  while (reader.next(frame)) frames.push(frame.clone())
+  return frames
+}
+
+/** Where `read` finds a fault. */
+export function faultOf(read: () => unknown): number {
+  try {
+    read()
+  } catch (error) {
+    if (error instanceof ProtocolError && error.offset !== undefined) return error.offset
+    throw error
+  }
+  throw new RangeError('expected a ProtocolError, got none')
+}
+
+/** All of them, from the code. */
+export function makeVectors(): Vectors {
+  return {
+    frames: FRAMES.map(([name, kind, fields]) => ({
+      name,
+      hex: writeFrame(frameOf(FRAME[kind], fields)),
+      kind: FRAME[kind],
+      fields,
+    })),
+    batches: BATCHES.map(([name, hex]) => ({
+      name,
+      hex: bare(hex),
+      kinds: readFrames(bytesOf(bare(hex))).map(({ kind }) => kind),
+    })),
+    values: VALUES.map(([name, value]) => ({ name, hex: cbor(value), value: notationOf(value) })),
+    hostileBatches: HOSTILE_BATCHES.map(([name, hex]) => ({
+      name,
+      hex: bare(hex),
+      offset: faultOf(() => readFrames(bytesOf(bare(hex)))),
+    })),
+    hostileValues: HOSTILE_VALUES.map(([name, hex]) => ({
+      name,
+      hex: bare(hex),
+      offset: faultOf(() => decodeCbor(bytesOf(bare(hex)))),
+    })),
+  }
+}
+
+/** The file: one vector a line. */
+export function vectorsText(): string {
+  const sections = Object.entries(makeVectors()).map(
+    ([section, vectors]: [string, readonly object[]]) =>
+      `  "${section}": [\n${vectors.map((vector) => `    ${JSON.stringify(vector)}`).join(',\n')}\n  ]`,
+  )
+  return `{\n${sections.join(',\n')}\n}\n`
+}
