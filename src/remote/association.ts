@@ -6,18 +6,12 @@
 import type { ActorRef, Delivery } from '../actor/actor-ref.ts'
 import { DEFAULT_ASK_TIMEOUT_MS } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
-import { discardResult, discardStream } from '../actor/discarded-result.ts'
-import { Tell } from '../actor/envelope.ts'
+import { discardStream } from '../actor/discarded-result.ts'
 import type { Deadlines } from '../base/deadlines.ts'
-import { rejected, SETTLED } from '../base/deferred.ts'
+import type { Deferred } from '../base/deferred.ts'
+import { deferred, rejected, SETTLED } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
-import {
-  ActorStoppedError,
-  OverloadedError,
-  SessionResetError,
-  toActorError,
-  UnreachableError,
-} from '../base/errors.ts'
+import { SessionResetError, toActorError, UnreachableError } from '../base/errors.ts'
 import type { Attachments } from '../link/connection.ts'
 import type { Link } from '../link/link.ts'
 import type { Message } from '../message/message.ts'
@@ -25,21 +19,18 @@ import { decodeError, encodeError } from '../wire/error-codec.ts'
 import { FRAME, Frame } from '../wire/frame.ts'
 import { LentCallbacks } from './lent-callbacks.ts'
 import type { Body } from './payload.ts'
-import { decodeMessage, discardMessage, encodeBody } from './payload.ts'
-import { InboundAsk, PendingAsk } from './remote-ask.ts'
-import { encodeReply, fromRemoteReply } from './reply.ts'
+import { discardMessage, encodeBody } from './payload.ts'
+import { PeerMessages, tooLarge } from './peer-messages.ts'
+import { PendingAsk } from './remote-ask.ts'
+import { fromRemoteReply } from './reply.ts'
 import { Session } from './session.ts'
 import { StreamTable } from './stream-table.ts'
+import { InboundTransfers, OutboundTransfers } from './transfers.ts'
 
-/** Room for a frame's head beside the largest payload, in bytes: two node ids, two actor ids, the longest type. */
+/** Bytes of a frame beside its payload, at most: node ids, actor ids, the longest type. */
 const HEAD_BYTES = 8192
 /** Timeouts beyond this are none, on the wire. */
 const MAX_TIMEOUT_MS = 2 ** 50
-/** One-way messages of one peer that may wait outside full mailboxes; more are dead letters. */
-export const MAX_WAITING_MESSAGES = 4096
-/** Asks of one peer that may be unanswered here; more are refused. */
-export const MAX_PENDING_ASKS = 65_536
-
 /** What associations need of their node. */
 export interface AssociationOwner {
   readonly runtime: ActorRuntime
@@ -68,11 +59,13 @@ export class Association {
   readonly #session: Session
   readonly #out = new Frame()
   readonly #asks = new Map<number, PendingAsk>()
-  readonly #handling = new Map<number, InboundAsk>()
+  readonly #handling: PeerMessages
   readonly #streams: StreamTable
   readonly #callbacks: LentCallbacks
   #nextAsk = 1
-  #waiting = 0
+  readonly #transfers: OutboundTransfers
+  readonly #arriving: InboundTransfers
+  readonly #waitingTells = new Set<Deferred<void>>()
   #end: { readonly error: PulsingError; readonly sent: number } | undefined
 
   constructor(nodeId: string, owner: AssociationOwner) {
@@ -92,24 +85,38 @@ export class Association {
       ended: (error, sent) => this.#ended(error, sent),
     })
     this.#callbacks = new LentCallbacks(owner.runtime)
+    this.#transfers = new OutboundTransfers(
+      { send: (frame) => this.#send(frame), whenWritable: () => this.#session.whenWritable() },
+      owner.maxMessageBytes + HEAD_BYTES,
+    )
+    this.#arriving = new InboundTransfers(2 * (owner.maxMessageBytes + HEAD_BYTES))
     this.#streams = new StreamTable({
       callbacks: this.#callbacks,
-      maxMessageBytes: () =>
-        Math.min(owner.maxMessageBytes, (owner.linkTo(nodeId)?.maxFrameBytes ?? Infinity) - HEAD_BYTES),
+      maxMessageBytes: () => owner.maxMessageBytes,
       refTo: (node, actor, name) => owner.refTo(node, actor, name),
       send: (kind, id, fill) => {
         const frame = this.#frame(kind)
         frame.id = id
         fill?.(frame)
-        this.#send(frame)
+        this.#sendInTurn(frame, kind === FRAME.end ? `#${id}` : '')
       },
       sendItem: (id, body) => {
         const frame = this.#frame(FRAME.item)
         frame.id = id
-        this.#sendBody(frame, body)
+        this.#sendBody(frame, body, `#${id}`)
       },
       whenWritable: () => this.#session.whenWritable(),
     })
+    this.#handling = new PeerMessages(nodeId, owner, this.#streams, {
+      reply: (id, body) => this.#reply(id, body),
+      fail: (id, error) => this.#sendFailure(id, error),
+    })
+  }
+
+  #reply(id: number, body: Body): void {
+    const frame = this.#frame(FRAME.reply)
+    frame.id = id
+    this.#sendBody(frame, body, `=${id}`)
   }
 
   get runtime(): ActorRuntime {
@@ -134,8 +141,16 @@ export class Association {
       const frame = this.#frame(FRAME.tell)
       frame.actor = actorId
       frame.sender = this.#senderId(delivery)
-      const isRoom = this.#sendBody(frame, body)
-      return isRoom ? SETTLED : this.#whenTaken()
+      const pair = pairOf(frame)
+      if (!this.#transfers.mustQueue(withPayload(frame, body), pair))
+        return this.#sendBody(frame, body, pair) ? SETTLED : this.#whenTaken()
+      const taken = deferred<void>()
+      this.#waitingTells.add(taken)
+      this.#sendBody(frame, body, pair, () => {
+        this.#waitingTells.delete(taken)
+        taken.resolve()
+      })
+      return taken.promise
     } catch (error) {
       return this.#tellFailed(message, toActorError(error))
     }
@@ -162,8 +177,10 @@ export class Association {
       frame.actor = actorId
       frame.sender = this.#senderId(delivery)
       frame.timeout = timeoutMs > MAX_TIMEOUT_MS ? 0 : Math.max(1, Math.round(timeoutMs))
-      this.#sendBody(frame, body)
-      const ask = new PendingAsk(id, this.#session.last, asksPlain, address, this.#giveUp)
+      const ask = new PendingAsk(id, asksPlain, address, this.#giveUp)
+      this.#sendBody(frame, body, pairOf(frame), () => {
+        ask.seq = this.#session.last
+      })
       this.#asks.set(id, ask)
       ask.wait(this.#owner.deadlines, timeoutMs, delivery)
       return ask.promise
@@ -204,11 +221,13 @@ export class Association {
   #ended(error: PulsingError, sent: number): void {
     this.#end = { error, sent }
     const asks = [...this.#asks.values()]
-    const handling = [...this.#handling.values()]
     this.#asks.clear()
-    this.#handling.clear()
     for (const ask of asks) ask.reject(withOutcome(error, ask.seq <= sent ? 'unknown' : 'not-sent'))
-    for (const ask of handling) ask.cancel(error)
+    this.#handling.reset(error)
+    for (const tell of [...this.#waitingTells]) tell.reject(withOutcome(error, 'not-sent'))
+    this.#waitingTells.clear()
+    this.#transfers.reset()
+    this.#arriving.reset()
     this.#streams.reset(error)
     this.#callbacks.reset()
   }
@@ -224,81 +243,29 @@ export class Association {
   #deliver(frame: Frame): void {
     switch (frame.kind) {
       case FRAME.ask:
-        this.#receiveAsk(frame)
+        this.#handling.ask(frame)
         break
       case FRAME.tell:
-        this.#receiveTell(frame)
+        this.#handling.tell(frame)
         break
       case FRAME.reply:
       case FRAME.fail:
         this.#receiveOutcome(frame)
         break
       case FRAME.cancel:
-        this.#handling.get(frame.id)?.cancel(new DOMException('the caller gave up', 'AbortError'))
-        this.#handling.delete(frame.id)
+        this.#handling.cancel(frame.id)
         break
+      case FRAME.part: {
+        const whole = this.#arriving.receive(frame)
+        if (whole) this.#deliver(whole)
+        break
+      }
       case FRAME.signal:
         this.#owner.signalled(this.nodeId, frame.payload.slice())
         break
       default:
         this.#streams.receive(frame)
     }
-  }
-
-  #receiveAsk(frame: Frame): void {
-    if (frame.payload.byteLength > this.#owner.maxMessageBytes) {
-      discardMessage(frame, this.#streams)
-      this.#sendFailure(frame.id, this.#tooLarge(frame))
-      this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, 'overloaded')
-      return
-    }
-    const ask = new InboundAsk(frame.id, decodeMessage(frame, this.#streams), this.#senderRef(frame), this)
-    const cell = this.#runtime.byId(frame.actor)
-    this.#handling.set(ask.id, ask)
-    if (frame.timeout > 0) ask.wait(this.#owner.deadlines, frame.timeout)
-    if (!cell)
-      this.#refuseAsk(
-        ask,
-        frame,
-        new ActorStoppedError('expected a running actor, got an id no actor of this node has', {
-          address: `actor://${this.#runtime.nodeId}/${frame.actor}`,
-        }),
-      )
-    else if (this.#handling.size > MAX_PENDING_ASKS) this.#refuseAsk(ask, frame, this.#overloaded())
-    else void cell.accept(ask)
-  }
-
-  #refuseAsk(ask: InboundAsk, frame: Frame, error: PulsingError): void {
-    discardStream(ask.message)
-    ask.fail(error)
-    this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, error.code)
-  }
-
-  #receiveTell(frame: Frame): void {
-    if (frame.payload.byteLength > this.#owner.maxMessageBytes) {
-      discardMessage(frame, this.#streams)
-      this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, 'overloaded')
-      return
-    }
-    const message = decodeMessage(frame, this.#streams)
-    const cell = this.#runtime.byId(frame.actor)
-    if (cell && this.#waiting < MAX_WAITING_MESSAGES) {
-      this.#track(cell.accept(new Tell(message, this.#senderRef(frame))))
-      return
-    }
-    if (message.isStream) void message.streamReader().cancel()
-    this.#runtime.deadLetter(
-      `actor://${this.#runtime.nodeId}/${frame.actor}`,
-      message.msgType,
-      cell ? 'overloaded' : 'actor_stopped',
-    )
-  }
-
-  #track(accepted: Promise<void>): void {
-    if (accepted === SETTLED) return
-    this.#waiting++
-    const done = (): void => void this.#waiting--
-    accepted.then(done, done)
   }
 
   #receiveOutcome(frame: Frame): void {
@@ -314,35 +281,11 @@ export class Association {
       return
     }
     try {
-      if (frame.payload.byteLength > this.#owner.maxMessageBytes) throw this.#tooLarge(frame)
+      if (frame.payload.byteLength > this.#owner.maxMessageBytes) throw tooLarge(frame, this.#owner.maxMessageBytes)
       ask.resolve(fromRemoteReply(frame, ask.isPlain, this.#streams))
     } catch (error) {
       ask.reject(error)
     }
-  }
-
-  /** @internal the outcome of an ask handled here */
-  reply(ask: InboundAsk, result: unknown): void {
-    if (this.#handling.get(ask.id) !== ask) {
-      discardResult(result)
-      return
-    }
-    this.#handling.delete(ask.id)
-    try {
-      const body = encodeReply(result, this.#streams)
-      const frame = this.#frame(FRAME.reply)
-      frame.id = ask.id
-      this.#sendBody(frame, body)
-    } catch (error) {
-      this.#sendFailure(ask.id, error)
-    }
-  }
-
-  /** @internal */
-  refuse(ask: InboundAsk, error: unknown): void {
-    if (this.#handling.get(ask.id) !== ask) return
-    this.#handling.delete(ask.id)
-    this.#sendFailure(ask.id, error)
   }
 
   #sendFailure(id: number, error: unknown): void {
@@ -355,22 +298,51 @@ export class Association {
   readonly #giveUp = (ask: PendingAsk, timeoutMs?: number): void => {
     if (!this.#asks.delete(ask.id)) return
     if (timeoutMs !== undefined) this.#runtime.askTimedOut(ask.address, timeoutMs)
+    // What has not left completely was never heard of.
+    if (this.#transfers.drop(({ kind, id }) => kind === FRAME.ask && id === ask.id)) return
     const frame = this.#frame(FRAME.cancel)
     frame.id = ask.id
     this.#send(frame)
   }
 
-  /** Sends a message; the streams in it begin once it is on its way. @throws NotSerialisableError, with nothing sent */
-  #sendBody(frame: Frame, body: Body): boolean {
-    frame.flags = body.flags
+  /**
+   * Sends a message, in its turn if it is a large one, or behind one; the streams in it begin once it is on its way.
+   *
+   * @param key what it must not overtake
+   * @param sent called when it is on its way
+   * @throws NotSerialisableError, with nothing sent
+   */
+  #sendBody(frame: Frame, body: Body, key: string, sent?: () => void): boolean {
+    withPayload(frame, body)
     frame.type = body.type
     frame.stream = body.stream
     frame.window = body.window
-    frame.payload = body.payload
+    this.#owner.sent(this.nodeId, body.payload.byteLength)
+    if (!body.attachments && this.#canSend && this.#transfers.mustQueue(frame, key)) {
+      const streams = this.#streams.later()
+      this.#transfers.queue(frame, key, {
+        sent: () => {
+          streams.start()
+          sent?.()
+        },
+        dropped: streams.drop,
+      })
+      return false
+    }
     const isRoom = this.#send(frame, body.attachments)
     this.#streams.start()
-    this.#owner.sent(this.nodeId, body.payload.byteLength)
+    sent?.()
     return isRoom
+  }
+
+  #sendInTurn(frame: Frame, key: string): void {
+    if (this.#canSend && this.#transfers.mustQueue(frame, key)) this.#transfers.queue(frame, key, {})
+    else this.#send(frame)
+  }
+
+  /** Whether there is a way to the peer, or one is waited for. */
+  get #canSend(): boolean {
+    return this.#session.isWaiting || this.#owner.linkTo(this.nodeId) !== undefined
   }
 
   /** The frame to fill and send next. */
@@ -380,7 +352,7 @@ export class Association {
   }
 
   #send(frame: Frame, attachments?: Attachments): boolean {
-    if (!this.#session.isWaiting && !this.#owner.linkTo(this.nodeId)) {
+    if (!this.#canSend) {
       this.#streams.dropUnstarted()
       return true
     }
@@ -402,10 +374,6 @@ export class Association {
     return sender?.isLocal ? sender.id : ''
   }
 
-  #senderRef(frame: Frame): ActorRef | undefined {
-    return frame.sender === '' ? undefined : this.#owner.refTo(this.nodeId, frame.sender, undefined)
-  }
-
   #tellFailed(message: Message, error: PulsingError): Promise<void> {
     discardStream(message)
     this.#runtime.deadLetter(`actor://${this.nodeId}`, message.msgType, error.code)
@@ -418,16 +386,17 @@ export class Association {
       address: `actor://${this.nodeId}`,
     })
   }
+}
 
-  #tooLarge(frame: Frame): OverloadedError {
-    return new OverloadedError(
-      `expected a message of at most ${this.#owner.maxMessageBytes} bytes, got ${frame.payload.byteLength}`,
-    )
-  }
+/** What keeps its order: messages from one actor to another. */
+function pairOf({ sender, actor }: Frame): string {
+  return `${sender}>${actor}`
+}
 
-  #overloaded(): OverloadedError {
-    return new OverloadedError(`expected at most ${MAX_PENDING_ASKS} unanswered asks of one node, got more`)
-  }
+function withPayload(frame: Frame, { flags, payload }: Body): Frame {
+  frame.flags = flags
+  frame.payload = payload
+  return frame
 }
 
 /** The error of a lost session, as whoever waits for one message of it sees it. */

@@ -15,8 +15,8 @@ export class PendingAsk implements Waiting, Nested {
   queue: DeadlineQueue | undefined = undefined
 
   readonly id: number
-  /** The number of the frame it went with. */
-  readonly seq: number
+  /** The number of the frame it went with, once it is on its way. */
+  seq = Infinity
   readonly isPlain: boolean
   readonly promise: Promise<unknown>
   readonly address: { toString(): string }
@@ -32,13 +32,11 @@ export class PendingAsk implements Waiting, Nested {
   /** @param giveUp called when the caller stops waiting, with the milliseconds if that is why: the other side may stop working */
   constructor(
     id: number,
-    seq: number,
     isPlain: boolean,
     address: { toString(): string },
     giveUp: (ask: PendingAsk, timeoutMs?: number) => void,
   ) {
     this.id = id
-    this.seq = seq
     this.isPlain = isPlain
     this.address = address
     this.#giveUp = giveUp

@@ -1,15 +1,19 @@
 /**
- * What was sent in a session and not acknowledged yet, as bytes, ready to be sent again. Pure: numbers in, frames out.
- * Its bounds are the sender's window: who finds it full waits.
+ * What was sent in a session and not acknowledged yet, or not sent yet, as bytes, ready to be sent (again). Pure: numbers
+ * in, frames out. Its bounds are the sender's window: who finds it full waits.
  */
 import { Fifo } from '../base/fifo.ts'
-import type { Frame } from '../wire/frame.ts'
+import { Frame } from '../wire/frame.ts'
+import { FrameReader } from '../wire/frame-reader.ts'
 import { BATCH_BYTES, FrameWriter } from '../wire/frame-writer.ts'
 
-/** Frames that may wait for their acknowledgement, asks, which are never held back, not counted. */
+/** Frames kept from which on senders wait. Asks are kept, and counted, but never wait. */
 export const MAX_LOG_FRAMES = 4096
-/** Bytes that may wait for their acknowledgement. */
+/** Bytes kept from which on senders wait. */
 export const MAX_LOG_BYTES: number = 1024 * 1024
+
+/** Room for a frame's head in a shared buffer; a longer one just gets a buffer of its own. */
+const HEAD_BYTES = 1024
 
 /** One frame, as it went to a neighbour, or through one. */
 export interface LoggedFrame {
@@ -24,6 +28,8 @@ export class SendLog {
   readonly #frames = new Fifo<LoggedFrame>()
   #writer = new FrameWriter()
   #bytes = 0
+  /** How many of the frames are on their way. */
+  #sent = 0
 
   get size(): number {
     return this.#frames.size
@@ -38,11 +44,15 @@ export class SendLog {
   get first(): number | undefined {
     return this.#frames.peek()?.seq
   }
+  /** The first frame that is to be sent (again), if any. */
+  get unsent(): LoggedFrame | undefined {
+    return this.#frames.at(this.#sent)
+  }
 
-  /** Keeps a frame, whatever the bounds; its bytes. */
+  /** Keeps a frame to be sent, whatever the bounds; its bytes. */
   add(frame: Frame, isToNeighbour: boolean): Uint8Array {
     // Frames share buffers, each given away when the next frame might not fit: views of it stay what they are.
-    if (this.#writer.length + frame.payload.byteLength > BATCH_BYTES - 1024) this.#writer = new FrameWriter()
+    if (this.#writer.length + frame.payload.byteLength > BATCH_BYTES - HEAD_BYTES) this.#writer = new FrameWriter()
     const start = this.#writer.length
     this.#writer.write(frame)
     const bytes = this.#writer.since(start)
@@ -51,9 +61,20 @@ export class SendLog {
     return bytes
   }
 
-  /** Keeps the number of a frame that cannot be sent again. */
+  /** Keeps the number of a frame that is on its way and cannot be sent again. Nothing may be unsent. */
   addGone(seq: number): void {
     this.#frames.push({ seq, bytes: undefined, isToNeighbour: true })
+    this.#sent++
+  }
+
+  /** The first unsent frame is on its way. */
+  markSent(): void {
+    this.#sent++
+  }
+
+  /** Everything is to be sent again. */
+  rewind(): void {
+    this.#sent = 0
   }
 
   /** Forgets everything up to `seq`. */
@@ -61,17 +82,36 @@ export class SendLog {
     for (let first = this.#frames.peek(); first !== undefined && first.seq <= seq; first = this.#frames.peek()) {
       this.#frames.shift()
       this.#bytes -= first.bytes?.byteLength ?? 0
+      if (this.#sent > 0) this.#sent--
     }
-  }
-
-  /** The frames kept, in order. */
-  *frames(): IterableIterator<LoggedFrame> {
-    for (let i = 0; i < this.#frames.size; i++) yield this.#frames.at(i)!
   }
 
   clear(): void {
     this.#frames.drain()
     this.#bytes = 0
+    this.#sent = 0
     this.#writer = new FrameWriter()
+  }
+}
+
+/** Writes the heads of frames anew, for another way to the same node. */
+export class Readdresser {
+  readonly #reader = new FrameReader()
+  readonly #writer = new FrameWriter()
+  readonly #frame = new Frame()
+  readonly #address: (frame: Frame) => void
+
+  /** @param address fills in the leading fields that name the way */
+  constructor(address: (frame: Frame) => void) {
+    this.#address = address
+  }
+
+  /** The same frame under its new address. */
+  rewrite(bytes: Uint8Array): Uint8Array {
+    this.#reader.open(bytes)
+    this.#reader.next(this.#frame)
+    this.#address(this.#frame)
+    this.#writer.write(this.#frame)
+    return this.#writer.take()
   }
 }

@@ -2,17 +2,19 @@
  * One pair of nodes, as numbers: what is sent is numbered, kept until the peer has it, and sent again after a loss; what
  * comes is put in order, each frame once, and acknowledged. Links may break and routes may change under it. When it
  * cannot go on it is reset, on both sides: everything pending fails, and nothing of it arrives afterwards.
+ *
+ * After a reset a session begins with a question: until the peer has said that it knows the new one, nothing numbered is
+ * sent or taken, because what comes could be older than the reset.
  */
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Deferred } from '../base/deferred.ts'
 import { deferred } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
-import { SessionResetError } from '../base/errors.ts'
+import { SessionResetError, UnreachableError } from '../base/errors.ts'
 import type { Attachments } from '../link/connection.ts'
 import type { Link } from '../link/link.ts'
 import { ACK_RESEND, FRAME, Frame, MAX_HOPS } from '../wire/frame.ts'
-import { FrameReader } from '../wire/frame-reader.ts'
-import { SendLog } from './send-log.ts'
+import { Readdresser, SendLog } from './send-log.ts'
 import { Sequence } from './sequence.ts'
 
 /** Frames received after which they are acknowledged. */
@@ -21,11 +23,11 @@ export const ACK_FRAMES = 32
 export const ACK_BYTES: number = 128 * 1024
 /** How long an acknowledgement may wait for more to acknowledge, in milliseconds. */
 export const ACK_DELAY_MS = 250
-/** How long a gap in what comes may stay open before the peer is asked to close it, in milliseconds. */
+/** How long a gap in what comes may stay open before the peer is asked to close it, in milliseconds; doubles each time. */
 export const GAP_DELAY_MS = 250
 /** How long a frame may go unacknowledged before the peer is asked what it has, in milliseconds; doubles each time. */
 export const PROBE_DELAY_MS = 2_000
-/** The longest such wait, in milliseconds. */
+/** The longest such waits, in milliseconds. */
 export const MAX_PROBE_DELAY_MS = 16_000
 
 /** What a session needs of its pair of nodes. */
@@ -39,7 +41,7 @@ export interface SessionOwner {
   nextSession(): number
   /** Bytes of frames were kept, or, below 0, forgotten. */
   kept(bytes: number): void
-  /** Whether this node keeps all it can. */
+  /** Whether this node keeps all it can. When it no longer does, {@link Session.release} is called. */
   readonly isFull: boolean
   /** The next frame, in order. Valid only during the call. @throws ProtocolError */
   deliver(frame: Frame): void
@@ -57,23 +59,29 @@ export class Session {
   #next = 1
   /** The last frame that left this node. */
   #sent = 0
+  /** The last frame the peer is known to have. */
+  #acknowledgedTo = 0
   /** Set while there is no way to the peer, with why. */
   #lost: PulsingError | undefined
-  /** The peer was asked what it has: nothing leaves before it answered. */
-  #isResuming = false
-  /** The last of our frames the peer has said it has. */
-  #acknowledgedTo = 0
-  /** The peer never sent anything, and is to learn from our next session that this one is over. */
-  #owesProbe = false
-  #owedReset: number | undefined
+  /** The peer was asked what it has: nothing numbered leaves before it answered. */
+  #isAsking = false
+  /** After a reset, until the peer has said that it knows this session. Is asking, too. */
+  #isBeginning = false
+  /** Frames were not taken meanwhile. */
+  #hasMissed = false
   #framesToAck = 0
   #bytesToAck = 0
   #ackTimer: Timer | undefined
   #gapTimer: Timer | undefined
+  #gapDelayMs = GAP_DELAY_MS
   #probeTimer: Timer | undefined
   #probeDelayMs = PROBE_DELAY_MS
   #probedAt = 0
   #graceTimer: Timer | undefined
+  /** What was last sent again, from where and when. */
+  #resentFrom = -1
+  #resentAt = 0
+  #isWaitingForLink = false
   #room: Deferred<void> | undefined
 
   constructor(peer: string, owner: SessionOwner) {
@@ -86,13 +94,13 @@ export class Session {
   get number(): number {
     return this.#number
   }
-  /** Whether everything sent has arrived, as far as is known. */
-  get isSettled(): boolean {
-    return this.#log.size === 0
-  }
   /** Whether there is no way to the peer now, and the session waits for one. */
   get isWaiting(): boolean {
     return this.#lost !== undefined
+  }
+  /** Whether what is sent now stays here for a while, so that no objects can go with it. */
+  get isHolding(): boolean {
+    return this.#lost !== undefined || this.#isAsking || this.#log.unsent !== undefined
   }
   /** The number of the frame sent last. */
   get last(): number {
@@ -101,7 +109,7 @@ export class Session {
 
   /** Settles when more can be sent, or nothing any more; undefined when it can be now. */
   whenWritable(): Promise<void> | undefined {
-    if (this.#isHeld) {
+    if (this.#mustWait) {
       this.#room ??= deferred()
       return this.#room.promise
     }
@@ -109,67 +117,90 @@ export class Session {
     return link?.isBlocked ? link.whenWritable() : undefined
   }
 
-  get #isHeld(): boolean {
-    return this.#lost !== undefined || this.#isResuming || this.#log.isFull || this.#owner.isFull
+  get #mustWait(): boolean {
+    return this.isHolding || this.#log.isFull || this.#owner.isFull
+  }
+
+  /** Lets those go on who wait for {@link whenWritable}, if there is room. */
+  release(): void {
+    if (!this.#room || this.#mustWait) return
+    const room = this.#room
+    this.#room = undefined
+    room.resolve()
   }
 
   /**
    * Sends a frame, now or when the peer can be reached again; false asks to wait, see {@link whenWritable}.
    *
-   * @throws NotSerialisableError when the platform refuses the attachments; nothing was sent then
+   * @throws NotSerialisableError when the platform refuses the attachments, UnreachableError (`not-sent`) when they
+   * would have to wait, which they cannot; nothing was sent then
    */
   send(frame: Frame, attachments?: Attachments): boolean {
     const link = this.#owner.link()
     const isNeighbour = link?.nodeId === this.#peer
+    const isHeld = !link || this.isHolding
     this.#address(frame, isNeighbour)
     frame.session = this.#number
     frame.seq = this.#next
-    if (link && (attachments || (isNeighbour && link.diesWithPeer))) {
-      const isRoom = link.send(frame, attachments)
-      // On a link that dies with the peer nothing is lost alone.
-      if (!link.diesWithPeer) this.#log.addGone(frame.seq)
-      this.#sent = this.#next++
-      return isRoom
+    if (attachments) {
+      if (isHeld) throw this.#cannotWait()
+      return this.#sendOnce(link, frame, attachments)
     }
+    if (isNeighbour && link?.diesWithPeer && !isHeld) return this.#sendOnce(link, frame, undefined)
     const bytes = this.#log.add(frame, isNeighbour)
     this.#next++
     this.#owner.kept(bytes.byteLength)
     this.#expectAck()
-    if (!link || this.#lost || this.#isResuming) return false
+    if (isHeld) return false
+    this.#log.markSent()
     this.#sent = frame.seq
     return link.sendRaw(bytes) && !this.#log.isFull && !this.#owner.isFull
+  }
+
+  /** Sends a frame that is not kept. */
+  #sendOnce(link: Link, frame: Frame, attachments: Attachments | undefined): boolean {
+    const isRoom = link.send(frame, attachments)
+    // On a link that dies with the peer nothing is lost alone.
+    if (!link.diesWithPeer) this.#log.addGone(frame.seq)
+    this.#sent = this.#next++
+    return isRoom
   }
 
   /** A frame from the peer. Valid only during the call. @throws ProtocolError */
   receive(frame: Frame): void {
     switch (frame.kind) {
       case FRAME.reset:
-        if (frame.id === this.#number)
-          this.#reset(new SessionResetError(`node ${this.#peer} ended the session`, { address: nodeUri(this.#peer) }))
+        if (frame.id === this.#number) this.#endedByPeer('ended the session', frame.session)
         return
       case FRAME.ack:
         this.#acknowledged(frame)
         return
       case FRAME.probe:
-        this.#answerProbe(frame.session)
+        if (this.#meet(frame.session) !== 'stale') this.#acknowledge(ACK_RESEND)
         return
       default:
     }
+    if (this.#isBeginning) this.#miss(frame)
+    else this.#arrived(frame)
+  }
+
+  #arrived(frame: Frame): void {
     switch (this.#sequence.arrive(frame.session, frame.seq)) {
       case 'deliver': {
         const { byteLength } = frame.payload
+        const isKept = !this.#isPort(frame)
         this.#owner.deliver(frame)
         if (this.#sequence.held > 0) this.#deliverHeld()
-        this.#received(byteLength)
+        if (isKept) this.#received(byteLength)
         break
       }
       case 'hold':
-        this.#sequence.hold(frame.seq, frame.clone())
+        this.#sequence.hold(frame.seq, frame.clone(), frame.payload.byteLength)
         this.#askForGap()
         break
       case 'new-session':
-        this.#reset(new SessionResetError(`node ${this.#peer} began a new session`, { address: nodeUri(this.#peer) }))
-        this.receive(frame)
+        this.#endedByPeer('began a new session', frame.session)
+        this.#miss(frame)
         break
       case 'stale':
         this.#sendReset(frame.session)
@@ -179,76 +210,115 @@ export class Session {
     }
   }
 
+  /** A frame not taken because the session is only beginning: the peer sends it again, or begins anew where it cannot. */
+  #miss(frame: Frame): void {
+    if (!this.#isPort(frame)) this.#hasMissed = true
+    else if (this.#sequence.meet(frame.session) !== 'stale') {
+      this.#sequence.reset(frame.session + 1)
+      this.#sendReset(frame.session)
+    }
+  }
+
+  /** Whether a frame came over a link that dies with the peer, which does not keep what it sends there. */
+  #isPort(frame: Frame): boolean {
+    return frame.from === '' && this.#owner.link()?.diesWithPeer === true
+  }
+
   /** The way to the peer is gone; the session waits for another, at most `graceMs` milliseconds. */
   lose(error: PulsingError, graceMs: number): void {
     if (this.#lost) return
     this.#lost = error
+    this.#probeTimer?.cancel()
+    this.#probeTimer = undefined
     this.#graceTimer = this.#owner.clock.setTimer(() => this.reset(error), graceMs)
     this.#graceTimer.hold(false)
   }
 
-  /** There is a way again, or frames may have been lost on the one there is. */
+  /** There is a way again, or frames may have been lost, in both directions, on the one there is. */
   resume(): void {
     this.#lost = undefined
     this.#graceTimer?.cancel()
-    if (this.#owedReset !== undefined) this.#sendReset(this.#owedReset)
+    this.#probeTimer?.cancel()
+    this.#graceTimer = this.#probeTimer = undefined
     this.#probeDelayMs = PROBE_DELAY_MS
-    this.#isResuming = this.#log.size > 0
+    this.#isAsking = this.#isBeginning || this.#log.size > 0
+    if (this.#sequence.session !== 0) this.#acknowledge(ACK_RESEND)
     // Also when nothing waits here: the peer may have ended the session, and its word may have been lost.
-    if (this.#isResuming || this.#next > 1 || this.#sequence.session !== 0 || this.#owesProbe) this.#probe()
-    this.#release()
+    if (this.#isAsking || this.#sent > 0 || this.#sequence.session !== 0) this.#probe()
+    if (this.#isAsking) this.#expectAck()
+    this.release()
   }
 
   /** Ends the session: everything pending fails with `error`, nothing of it arrives any more. The next frame begins a new one. */
   reset(error: PulsingError): void {
-    this.#reset(error)
+    this.#reset(error, 0)
   }
 
-  #reset(error: PulsingError): void {
+  #endedByPeer(how: string, next: number): void {
+    this.#fail(`node ${this.#peer} ${how}`, next)
+  }
+
+  /** @param next the session of the peer that is to follow, 0 where that is not known */
+  #fail(message: string, next = 0): void {
+    this.#reset(new SessionResetError(message, { address: nodeUri(this.#peer) }), next)
+    this.#expectAck()
+  }
+
+  #reset(error: PulsingError, next: number): void {
     const sent = this.#sent
+    const met = this.#sequence.session
     for (const timer of [this.#ackTimer, this.#gapTimer, this.#probeTimer, this.#graceTimer]) timer?.cancel()
     this.#ackTimer = this.#gapTimer = this.#probeTimer = this.#graceTimer = undefined
-    const isToldByReset = this.#sequence.session !== 0
-    if (isToldByReset) this.#sendReset(this.#sequence.session)
-    const isKnown = this.#next > 1
-    this.#sequence.reset()
+    this.#gapDelayMs = GAP_DELAY_MS
+    this.#probeDelayMs = PROBE_DELAY_MS
+    this.#sequence.reset(next)
     this.#owner.kept(-this.#log.bytes)
     this.#log.clear()
     this.#number = this.#owner.nextSession()
     this.#next = 1
-    this.#sent = 0
+    this.#sent = this.#acknowledgedTo = 0
+    this.#resentFrom = -1
     this.#framesToAck = this.#bytesToAck = 0
     this.#lost = undefined
-    this.#isResuming = false
-    this.#acknowledgedTo = 0
-    this.#owesProbe = isKnown && !isToldByReset
-    if (this.#owesProbe) this.#probe()
+    this.#hasMissed = false
+    // Who never exchanged anything has nothing old to fear.
+    this.#isBeginning ||= sent > 0 || met > 0 || next > 0
+    this.#isAsking = this.#isBeginning
+    if (met > 0 && next === 0) this.#sendReset(met)
+    if (this.#isAsking) this.#probe()
+    const room = this.#room
+    this.#room = undefined
     this.#owner.ended(error, sent)
-    this.#release()
+    room?.resolve()
   }
 
   #deliverHeld(): void {
     for (let frame = this.#sequence.release(); frame !== undefined; frame = this.#sequence.release()) {
       this.#owner.deliver(frame)
       this.#framesToAck++
+      this.#bytesToAck += frame.payload.byteLength
     }
     if (this.#sequence.held > 0) return
     this.#gapTimer?.cancel()
     this.#gapTimer = undefined
+    this.#gapDelayMs = GAP_DELAY_MS
   }
 
   #askForGap(): void {
-    this.#gapTimer ??= this.#owner.clock.setTimer(() => {
+    if (this.#gapTimer) return
+    const { received } = this.#sequence
+    this.#gapTimer = this.#owner.clock.setTimer(() => {
       this.#gapTimer = undefined
       if (this.#sequence.held === 0) return
+      const isStuck = received === this.#sequence.received
+      this.#gapDelayMs = isStuck ? Math.min(MAX_PROBE_DELAY_MS, 2 * this.#gapDelayMs) : GAP_DELAY_MS
       this.#acknowledge(ACK_RESEND)
       this.#askForGap()
-    }, GAP_DELAY_MS)
+    }, this.#gapDelayMs)
+    this.#gapTimer.hold(false)
   }
 
   #received(bytes: number): void {
-    const link = this.#owner.link()
-    if (link?.diesWithPeer && link.nodeId === this.#peer) return
     this.#bytesToAck += bytes
     if (++this.#framesToAck >= ACK_FRAMES || this.#bytesToAck >= ACK_BYTES) this.#acknowledge(0)
     else if (!this.#ackTimer) {
@@ -269,57 +339,83 @@ export class Session {
     this.#sendControl(frame)
   }
 
-  #acknowledged({ id, count, flags }: Frame): void {
+  #acknowledged({ id, session, count, flags }: Frame): void {
+    if (id !== this.#number || count > this.#sent || this.#meet(session) !== 'known') return
+    if (this.#isBeginning) {
+      this.#isBeginning = false
+      if (this.#hasMissed) this.#acknowledge(ACK_RESEND)
+    }
     // One that was overtaken on the way says nothing new, and asks for what has arrived since.
-    if (id !== this.#number || count > this.#sent || count < this.#acknowledgedTo) return
+    if (count < this.#acknowledgedTo) return
+    if (count > this.#acknowledgedTo) this.#probeDelayMs = PROBE_DELAY_MS
     this.#acknowledgedTo = count
     const before = this.#log.bytes
     this.#log.acknowledge(count)
     this.#owner.kept(this.#log.bytes - before)
-    if (this.#log.bytes < before || this.#log.size === 0) this.#probeDelayMs = PROBE_DELAY_MS
-    if (flags & ACK_RESEND) this.#sendAgain(count)
-    this.#release()
+    if (flags & ACK_RESEND && this.#mayResend(count)) this.#log.rewind()
+    this.#sendUnsent()
   }
 
-  /** Sends what the peer has not got: everything after `count`. */
-  #sendAgain(count: number): void {
+  /** Whether to send everything after `count` again: not twice for two who ask at the same time. */
+  #mayResend(count: number): boolean {
+    const now = this.#owner.clock.now()
+    const isSame = !this.#isAsking && count === this.#resentFrom && now - this.#resentAt < GAP_DELAY_MS
+    this.#isAsking = false
+    if (isSame) return false
+    this.#resentFrom = count
+    this.#resentAt = now
+    return true
+  }
+
+  /** Sends what is kept and not on its way, as fast as the link takes it. */
+  #sendUnsent(): void {
     const link = this.#owner.link()
-    if (!link || this.#lost) return
-    const wasResuming = this.#isResuming
-    this.#isResuming = false
-    if (count < this.#sent && this.#log.first !== count + 1) {
-      this.#reset(lostError(this.#peer))
-      return
-    }
+    if (!link || this.#lost || this.#isAsking) return
     const isNeighbour = link.nodeId === this.#peer
-    for (const { seq, bytes, isToNeighbour } of this.#log.frames()) {
-      if (!bytes) {
-        this.#reset(lostError(this.#peer))
+    let readdresser: Readdresser | undefined
+    for (let kept = this.#log.unsent; kept !== undefined; kept = this.#log.unsent) {
+      if (link.isBlocked) {
+        this.#sendUnsentWhenWritable(link)
         return
       }
-      link.sendRaw(isToNeighbour === isNeighbour ? bytes : this.#readdressed(bytes, isNeighbour))
-      this.#sent = Math.max(this.#sent, seq)
+      let { bytes } = kept
+      if (bytes && kept.isToNeighbour !== isNeighbour) {
+        readdresser ??= new Readdresser((frame) => this.#address(frame, isNeighbour))
+        bytes = readdresser.rewrite(bytes)
+      }
+      if (!bytes || bytes.byteLength > link.maxFrameBytes) {
+        this.#fail(
+          bytes
+            ? `expected frames of at most ${link.maxFrameBytes} bytes on the way there is now, got ${bytes.byteLength}`
+            : `objects handed over to node ${this.#peer} were lost and cannot be sent again`,
+        )
+        return
+      }
+      this.#log.markSent()
+      this.#sent = Math.max(this.#sent, kept.seq)
+      link.sendRaw(bytes)
     }
-    if (wasResuming) this.#expectAck()
+    this.release()
   }
 
-  #readdressed(bytes: Uint8Array, isNeighbour: boolean): Uint8Array {
-    const reader = new FrameReader()
-    reader.open(bytes)
-    const frame = new Frame()
-    reader.next(frame)
-    this.#address(frame, isNeighbour)
-    const log = new SendLog()
-    return log.add(frame, isNeighbour)
+  #sendUnsentWhenWritable(link: Link): void {
+    if (this.#isWaitingForLink) return
+    this.#isWaitingForLink = true
+    void link.whenWritable().then(() => {
+      this.#isWaitingForLink = false
+      this.#sendUnsent()
+    })
   }
 
+  /** Sees to it that what was sent, or asked, is answered. */
   #expectAck(): void {
-    if (this.#probeTimer) return
-    this.#probedAt = this.#log.first ?? 0
+    if (this.#probeTimer || this.#lost) return
+    this.#probedAt = this.#acknowledgedTo
     this.#probeTimer = this.#owner.clock.setTimer(() => {
       this.#probeTimer = undefined
-      if (this.#log.size === 0) return
-      if (this.#log.first === this.#probedAt && !this.#lost) {
+      if (this.#log.size === 0 && !this.#isAsking) return
+      const isSilent = this.#acknowledgedTo === this.#probedAt && !this.#owner.link()?.isBlocked
+      if (this.#isAsking || isSilent) {
         this.#probeDelayMs = Math.min(MAX_PROBE_DELAY_MS, this.#probeDelayMs * 2)
         this.#probe()
       }
@@ -332,31 +428,34 @@ export class Session {
   #probe(): void {
     const frame = this.#control
     frame.kind = FRAME.probe
-    if (this.#owner.link()) this.#owesProbe = false
     this.#sendControl(frame)
   }
 
-  #answerProbe(session: number): void {
+  /** The peer says which session is its current one. */
+  #meet(session: number): 'known' | 'stale' | 'reset' {
+    const isFirst = this.#sequence.session === 0
     switch (this.#sequence.meet(session)) {
       case 'stale':
         this.#sendReset(session)
-        return
+        return 'stale'
       case 'new-session':
-        this.#reset(new SessionResetError(`node ${this.#peer} began a new session`, { address: nodeUri(this.#peer) }))
-        this.#sequence.meet(session)
+        if (!this.#isBeginning) {
+          this.#endedByPeer('began a new session', session)
+          return 'reset'
+        }
+        // Nothing was taken of the older one.
+        this.#sequence.reset(session)
         break
       default:
+        if (!isFirst || !this.#isBeginning) return 'known'
     }
-    this.#acknowledge(ACK_RESEND)
+    // An answer of the older one, if it was underway, did not count.
+    this.#probe()
+    return 'known'
   }
 
   /** Tells the peer that a session of its is over here. Not numbered: it stands outside of any session. */
   #sendReset(session: number): void {
-    if (!this.#owner.link()) {
-      this.#owedReset = session
-      return
-    }
-    this.#owedReset = undefined
     const frame = this.#control
     frame.kind = FRAME.reset
     frame.id = session
@@ -378,16 +477,12 @@ export class Session {
     frame.from = isNeighbour ? '' : this.#owner.self
   }
 
-  #release(): void {
-    if (!this.#room || this.#isHeld) return
-    const room = this.#room
-    this.#room = undefined
-    room.resolve()
+  #cannotWait(): UnreachableError {
+    return new UnreachableError(`expected a way to node ${this.#peer} now, for objects handed over, got none yet`, {
+      outcome: 'not-sent',
+      address: nodeUri(this.#peer),
+    })
   }
-}
-
-function lostError(peer: string): SessionResetError {
-  return new SessionResetError(`frames to node ${peer} were lost and cannot be sent again`, { address: nodeUri(peer) })
 }
 
 function nodeUri(nodeId: string): string {

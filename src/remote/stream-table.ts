@@ -100,6 +100,23 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
     for (const stream of this.#unstarted.splice(0)) stream.start()
   }
 
+  /** As {@link start}, for the streams of a message that leaves later, or never. */
+  later(): { start(): void; drop(): void } {
+    this.#line.callbacks.sent()
+    const streams = this.#unstarted.splice(0)
+    return {
+      start: () => {
+        for (const stream of streams) stream.start()
+      },
+      drop: () => {
+        for (const stream of streams) {
+          this.#outbound.delete(stream.id)
+          stream.cancel(undefined)
+        }
+      },
+    }
+  }
+
   receiveStream(id: number, window: number): StreamSource {
     if (!(id >= 1) || !(window >= 1 && window <= MAX_BUFFER_SIZE))
       throw new ProtocolError(

@@ -103,6 +103,11 @@ export class FrameReader {
         frame.count = this.#uint('count')
         frame.bytes = this.#uint('bytes')
         break
+      case FRAME.part:
+        frame.id = this.#uint('id')
+        frame.flags = this.#uint('flags')
+        frame.payload = this.#bytes('payload')
+        break
       case FRAME.fail:
       case FRAME.end:
         frame.id = this.#uint('id')

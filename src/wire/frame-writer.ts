@@ -73,6 +73,11 @@ export class FrameWriter {
         this.#head(UINT, frame.count)
         this.#head(UINT, frame.bytes)
         break
+      case FRAME.part:
+        this.#head(UINT, frame.id)
+        this.#head(UINT, frame.flags)
+        this.#bytes(frame.payload)
+        break
       case FRAME.fail:
       case FRAME.end:
         this.#head(UINT, frame.id)

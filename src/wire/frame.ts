@@ -33,6 +33,7 @@ export const FRAME = {
   reset: 39,
   ack: 41,
   probe: 43,
+  part: 45,
 } as const
 
 /** Kinds from here on are routed. */
@@ -94,11 +95,15 @@ export const LAYOUTS: Readonly<Record<number, readonly FieldName[]>> = /* @__PUR
     [FRAME.reset]: [...ROUTED, 'id'],
     [FRAME.ack]: [...ROUTED, 'id', 'count', 'flags'],
     [FRAME.probe]: [...ROUTED],
+    [FRAME.part]: [...ROUTED, 'id', 'flags', 'payload'],
   } satisfies Record<number, readonly FieldName[]>,
 )
 
 /** Bits of `flags`: the payload's format in the lowest two, then these, then the number of attachments. */
 export const FLAG = { formatMask: 3, plain: 4, attachmentShift: 3 } as const
+
+/** Flags of a part: more are to come, it is the last one, the others will not come. */
+export const PART = { more: 0, last: 1, dropped: 2 } as const
 
 /** Flag of an acknowledgement: everything after it is to be sent again. */
 export const ACK_RESEND = 1

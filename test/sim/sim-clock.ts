@@ -114,7 +114,9 @@ export class SimClock implements Clock {
       return
     }
     this.#now = at
-    const { callback } = this.#pop()
+    const entry = this.#pop()
+    const { callback } = entry
+    entry.callback = undefined
     callback!()
   }
 

@@ -1,0 +1,155 @@
+/**
+ * What one other node asks and tells actors of this one: into their mailboxes, and the outcomes back. Every ask is
+ * answered once, or was given up over there.
+ */
+import type { ActorRef } from '../actor/actor-ref.ts'
+import type { ActorRuntime } from '../actor/actor-runtime.ts'
+import { discardResult, discardStream } from '../actor/discarded-result.ts'
+import { Tell } from '../actor/envelope.ts'
+import { SETTLED } from '../base/deferred.ts'
+import type { PulsingError } from '../base/errors.ts'
+import { ActorStoppedError, OverloadedError } from '../base/errors.ts'
+import type { Frame } from '../wire/frame.ts'
+import type { AssociationOwner } from './association.ts'
+import type { Body, PayloadOwner } from './payload.ts'
+import { decodeMessage, discardMessage } from './payload.ts'
+import type { ReplyLine } from './remote-ask.ts'
+import { InboundAsk } from './remote-ask.ts'
+import { encodeReply } from './reply.ts'
+
+/** One-way messages of one peer that may wait outside full mailboxes; more are dead letters. */
+export const MAX_WAITING_MESSAGES = 4096
+/** Asks of one peer that may be unanswered here; more are refused. */
+export const MAX_PENDING_ASKS = 65_536
+
+/** Where outcomes go. */
+export interface OutcomeLine {
+  /** @throws NotSerialisableError, with nothing sent */
+  reply(id: number, body: Body): void
+  fail(id: number, error: unknown): void
+}
+
+export class PeerMessages implements ReplyLine {
+  readonly #peer: string
+  readonly #owner: AssociationOwner
+  readonly #runtime: ActorRuntime
+  readonly #streams: PayloadOwner
+  readonly #line: OutcomeLine
+  readonly #handling = new Map<number, InboundAsk>()
+  #waiting = 0
+
+  constructor(peer: string, owner: AssociationOwner, streams: PayloadOwner, line: OutcomeLine) {
+    this.#peer = peer
+    this.#owner = owner
+    this.#runtime = owner.runtime
+    this.#streams = streams
+    this.#line = line
+  }
+
+  /** Asks that are not answered. */
+  get size(): number {
+    return this.#handling.size
+  }
+
+  ask(frame: Frame): void {
+    if (frame.payload.byteLength > this.#owner.maxMessageBytes) {
+      discardMessage(frame, this.#streams)
+      this.#line.fail(frame.id, tooLarge(frame, this.#owner.maxMessageBytes))
+      this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, 'overloaded')
+      return
+    }
+    const ask = new InboundAsk(frame.id, decodeMessage(frame, this.#streams), this.#senderRef(frame), this)
+    const cell = this.#runtime.byId(frame.actor)
+    this.#handling.set(ask.id, ask)
+    if (frame.timeout > 0) ask.wait(this.#owner.deadlines, frame.timeout)
+    if (!cell)
+      this.#refuseAsk(
+        ask,
+        frame,
+        new ActorStoppedError('expected a running actor, got an id no actor of this node has', {
+          address: `actor://${this.#runtime.nodeId}/${frame.actor}`,
+        }),
+      )
+    else if (this.#handling.size > MAX_PENDING_ASKS) this.#refuseAsk(ask, frame, overloaded())
+    else void cell.accept(ask)
+  }
+
+  #refuseAsk(ask: InboundAsk, frame: Frame, error: PulsingError): void {
+    discardStream(ask.message)
+    ask.fail(error)
+    this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, error.code)
+  }
+
+  tell(frame: Frame): void {
+    if (frame.payload.byteLength > this.#owner.maxMessageBytes) {
+      discardMessage(frame, this.#streams)
+      this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, 'overloaded')
+      return
+    }
+    const message = decodeMessage(frame, this.#streams)
+    const cell = this.#runtime.byId(frame.actor)
+    if (cell && this.#waiting < MAX_WAITING_MESSAGES) {
+      this.#track(cell.accept(new Tell(message, this.#senderRef(frame))))
+      return
+    }
+    if (message.isStream) void message.streamReader().cancel()
+    this.#runtime.deadLetter(
+      `actor://${this.#runtime.nodeId}/${frame.actor}`,
+      message.msgType,
+      cell ? 'overloaded' : 'actor_stopped',
+    )
+  }
+
+  #track(accepted: Promise<void>): void {
+    if (accepted === SETTLED) return
+    this.#waiting++
+    const done = (): void => void this.#waiting--
+    accepted.then(done, done)
+  }
+
+  /** The caller gave up. */
+  cancel(id: number): void {
+    this.#handling.get(id)?.cancel(new DOMException('the caller gave up', 'AbortError'))
+    this.#handling.delete(id)
+  }
+
+  /** Nobody over there waits any more. */
+  reset(error: PulsingError): void {
+    const handling = [...this.#handling.values()]
+    this.#handling.clear()
+    for (const ask of handling) ask.cancel(error)
+  }
+
+  reply(ask: InboundAsk, result: unknown): void {
+    if (this.#handling.get(ask.id) !== ask) {
+      discardResult(result)
+      return
+    }
+    this.#handling.delete(ask.id)
+    try {
+      const body = encodeReply(result, this.#streams)
+      this.#line.reply(ask.id, body)
+    } catch (error) {
+      this.#line.fail(ask.id, error)
+    }
+  }
+
+  refuse(ask: InboundAsk, error: unknown): void {
+    if (this.#handling.get(ask.id) !== ask) return
+    this.#handling.delete(ask.id)
+    this.#line.fail(ask.id, error)
+  }
+
+  #senderRef(frame: Frame): ActorRef | undefined {
+    return frame.sender === '' ? undefined : this.#owner.refTo(this.#peer, frame.sender, undefined)
+  }
+}
+
+/** The error for a message of more than `maxBytes`. */
+export function tooLarge(frame: Frame, maxBytes: number): OverloadedError {
+  return new OverloadedError(`expected a message of at most ${maxBytes} bytes, got ${frame.payload.byteLength}`)
+}
+
+function overloaded(): OverloadedError {
+  return new OverloadedError(`expected at most ${MAX_PENDING_ASKS} unanswered asks of one node, got more`)
+}

@@ -1,0 +1,266 @@
+/**
+ * Large messages on their way to one peer, in parts, so that they delay only what must not overtake them: what goes
+ * from the same actor to the same actor, the items of the same stream. Everything else passes between the parts.
+ *
+ * A part is a piece of the bytes of a whole frame; the last one is delivered as that frame.
+ */
+import { ignoreRejection } from '../base/deferred.ts'
+import { ProtocolError } from '../base/errors.ts'
+import { Fifo } from '../base/fifo.ts'
+import { macrotask } from '../base/macrotask.ts'
+import { FRAME, Frame, PART } from '../wire/frame.ts'
+import { FrameReader } from '../wire/frame-reader.ts'
+import { FrameWriter } from '../wire/frame-writer.ts'
+
+/** A payload longer than this travels in parts, in bytes. */
+export const MAX_WHOLE_BYTES: number = 128 * 1024
+/** Bytes of one part. */
+export const PART_BYTES: number = 32 * 1024
+/** Large messages that one peer may be sending at a time. */
+export const MAX_TRANSFERS = 256
+
+/** What transfers need of their session. */
+export interface TransferLine {
+  send(frame: Frame): boolean
+  whenWritable(): Promise<void> | undefined
+}
+
+/** What becomes of a frame that was queued: one of the two, once. */
+export interface Fate {
+  /** All of it is on its way. */
+  sent?(): void
+  /** It was taken back, or the session ended. */
+  dropped?(): void
+}
+
+interface Waiting {
+  readonly frame: Frame
+  /** The bytes of the frame, where it goes in parts. */
+  readonly bytes: Uint8Array | undefined
+  readonly id: number
+  readonly fate: Fate
+  offset: number
+  isDropped: boolean
+}
+
+export class OutboundTransfers {
+  readonly #line: TransferLine
+  /** What waits, by what must keep its order; the keys in the order of their turns. */
+  readonly #queues = new Map<string, Fifo<Waiting>>()
+  readonly #part = new Frame()
+  #nextId = 1
+  readonly #maxBytes: number
+  #begunBytes = 0
+  #round = 0
+  #isPumping = false
+
+  /** @param maxBytes bytes of large messages that may be on their way at a time; a larger one goes alone */
+  constructor(line: TransferLine, maxBytes: number) {
+    this.#line = line
+    this.#maxBytes = maxBytes
+  }
+
+  /** Whether a frame has to wait for its turn: it is large itself, or behind a large one. */
+  mustQueue(frame: Frame, key: string): boolean {
+    return frame.payload.byteLength > MAX_WHOLE_BYTES || (this.#queues.size > 0 && this.#queues.has(key))
+  }
+
+  /** Sends a frame in its turn. */
+  queue(frame: Frame, key: string, fate: Fate): void {
+    let queue = this.#queues.get(key)
+    if (!queue) this.#queues.set(key, (queue = new Fifo()))
+    const isLarge = frame.payload.byteLength > MAX_WHOLE_BYTES
+    const bytes = isLarge ? bytesOf(frame) : undefined
+    queue.push({
+      frame: isLarge ? headOf(frame) : frame.clone(),
+      bytes,
+      id: isLarge ? this.#nextId++ : 0,
+      fate,
+      offset: 0,
+      isDropped: false,
+    })
+    if (!this.#isPumping) ignoreRejection(this.#pump(this.#round))
+  }
+
+  /** Takes back a frame that is not on its way completely; false when there is none that `isIt`. */
+  drop(isIt: (frame: Frame) => boolean): boolean {
+    for (const queue of this.#queues.values()) {
+      for (let i = 0; i < queue.size; i++) {
+        const waiting = queue.at(i)!
+        if (!waiting.isDropped && isIt(waiting.frame)) {
+          waiting.isDropped = true
+          waiting.fate.dropped?.()
+          return true
+        }
+      }
+    }
+    return false
+  }
+
+  /** The session is over: what waits is forgotten. */
+  reset(): void {
+    const queues = [...this.#queues.values()]
+    this.#queues.clear()
+    this.#begunBytes = 0
+    this.#round++
+    this.#isPumping = false
+    this.#nextId = 1
+    for (const queue of queues) for (const { fate, isDropped } of queue.drain()) if (!isDropped) fate.dropped?.()
+  }
+
+  async #pump(round: number): Promise<void> {
+    this.#isPumping = true
+    while (this.#queues.size > 0) {
+      const writable = this.#line.whenWritable()
+      if (writable) await writable
+      if (round !== this.#round) return
+      if (!writable) {
+        const [key, queue] = this.#queues.entries().next().value!
+        // Its turn is over when a part has left: others with something to send come first then.
+        this.#queues.delete(key)
+        this.#sendSome(queue)
+        if (queue.size > 0) this.#queues.set(key, queue)
+        await new Promise<void>(macrotask)
+        if (round !== this.#round) return
+      }
+    }
+    this.#isPumping = false
+  }
+
+  /** The next part of the first frame in a queue, or all of it if it is a small one. */
+  #sendSome(queue: Fifo<Waiting>): void {
+    const waiting = queue.peek()!
+    const { frame, bytes, id, fate } = waiting
+    if (!bytes) {
+      queue.shift()
+      if (waiting.isDropped) return
+      this.#line.send(frame)
+      fate.sent?.()
+      return
+    }
+    if (waiting.isDropped) {
+      queue.shift()
+      if (waiting.offset === 0) return
+      this.#begunBytes -= bytes.byteLength
+      this.#sendPart(id, PART.dropped, bytes.subarray(0, 0))
+      return
+    }
+    // One at least goes on; more only as far as the peer keeps the parts of all of them.
+    if (waiting.offset === 0) {
+      if (this.#begunBytes > 0 && this.#begunBytes + bytes.byteLength > this.#maxBytes) return
+      this.#begunBytes += bytes.byteLength
+    }
+    const end = Math.min(bytes.byteLength, waiting.offset + PART_BYTES)
+    const isLast = end === bytes.byteLength
+    this.#sendPart(id, isLast ? PART.last : PART.more, bytes.subarray(waiting.offset, end))
+    waiting.offset = end
+    if (!isLast) return
+    this.#begunBytes -= bytes.byteLength
+    queue.shift()
+    fate.sent?.()
+  }
+
+  #sendPart(id: number, flags: number, payload: Uint8Array): void {
+    const part = this.#part
+    part.kind = FRAME.part
+    part.id = id
+    part.flags = flags
+    part.payload = payload
+    this.#line.send(part)
+  }
+}
+
+/** The parts that have come, until their last one. */
+export class InboundTransfers {
+  readonly #parts = new Map<number, Uint8Array[]>()
+  readonly #maxBytes: number
+  #bytes = 0
+
+  /** @param maxBytes bytes kept for all of them together */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** The bytes of parts that wait for the others. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /**
+   * Takes a part in; the whole frame, if it was the last one.
+   *
+   * @throws ProtocolError for parts that make no frame, and for more than is kept
+   */
+  receive({ id, flags, payload }: Frame): Frame | undefined {
+    const parts = this.#parts.get(id) ?? []
+    if (flags === PART.dropped) {
+      this.#forget(id)
+      return undefined
+    }
+    if (flags > PART.dropped) throw new ProtocolError(`expected flags of a part from 0 to 2, got ${flags}`)
+    if (parts.length === 0 && this.#parts.size >= MAX_TRANSFERS)
+      throw new ProtocolError(`expected at most ${MAX_TRANSFERS} large messages at a time from one node, got more`)
+    if (this.#bytes + payload.byteLength > this.#maxBytes)
+      throw new ProtocolError(`expected parts of at most ${this.#maxBytes} bytes from one node, got more`)
+    this.#parts.set(id, parts)
+    parts.push(payload.slice())
+    this.#bytes += payload.byteLength
+    if (flags === PART.more) return undefined
+    this.#forget(id)
+    return frameOf(parts)
+  }
+
+  reset(): void {
+    this.#parts.clear()
+    this.#bytes = 0
+  }
+
+  #forget(id: number): void {
+    for (const part of this.#parts.get(id) ?? []) this.#bytes -= part.byteLength
+    this.#parts.delete(id)
+  }
+}
+
+function bytesOf(frame: Frame): Uint8Array {
+  frame.hops = frame.session = frame.seq = 0
+  frame.to = frame.from = ''
+  const writer = new FrameWriter()
+  writer.write(frame)
+  return writer.since(0)
+}
+
+/** What tells the frame from others, without its payload. */
+function headOf(frame: Frame): Frame {
+  const head = new Frame()
+  head.kind = frame.kind
+  head.id = frame.id
+  return head
+}
+
+/** @throws ProtocolError */
+function frameOf(parts: readonly Uint8Array[]): Frame {
+  let length = 0
+  for (const part of parts) length += part.byteLength
+  const bytes = new Uint8Array(length)
+  let at = 0
+  for (const part of parts) {
+    bytes.set(part, at)
+    at += part.byteLength
+  }
+  const reader = new FrameReader()
+  reader.open(bytes)
+  const frame = new Frame()
+  if (!reader.next(frame) || reader.end !== length || !PARTED.has(frame.kind))
+    throw new ProtocolError(`expected one message in ${length} bytes of parts, got something else`)
+  return frame
+}
+
+/** Frames that may come in parts. */
+const PARTED: ReadonlySet<number> = /* @__PURE__ */ new Set([
+  FRAME.ask,
+  FRAME.tell,
+  FRAME.reply,
+  FRAME.fail,
+  FRAME.item,
+  FRAME.end,
+])

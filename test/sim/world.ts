@@ -1,0 +1,222 @@
+/**
+ * The nodes of one simulation, from their start to their end: whole systems of what ships, on one clock, joined by a
+ * simulated network. What they are made to do is the workload's business, what they must keep to the ledgers'.
+ */
+import { type ActorRef, type ActorSystem, SystemConfig } from 'pulsing'
+import type { ActorRuntime } from '../../src/actor/actor-runtime.ts'
+import { Network } from '../../src/network.ts'
+import { Peers } from '../../src/remote/peers.ts'
+import { startSystem } from '../../src/system.ts'
+import { type SeededRandom, seededRandom } from '../../src/testkit/seeded-random.ts'
+import type { SimulatedEvent } from '../../src/testkit/simulated-link.ts'
+import { type SimulatedNetwork, simulatedNetwork } from '../../src/testkit/simulated-network.ts'
+import { FaultyRelay } from './faulty-relay.ts'
+import { seedIds } from './seeded-ids.ts'
+import { SessionLedger, watchLogs } from './session-ledger.ts'
+import { observeSessions } from './session-tap.ts'
+import { SimClock } from './sim-clock.ts'
+import { forgetTurns } from './turns.ts'
+
+/** Who dials whom. */
+export type Topology = 'pair' | 'star' | 'mesh'
+
+interface Host {
+  readonly name: string
+  readonly isRelay: boolean
+  readonly seeds: readonly string[]
+}
+
+const HOSTS: Readonly<Record<Topology, readonly Host[]>> = {
+  pair: [
+    { name: 'a', isRelay: true, seeds: [] },
+    { name: 'b', isRelay: false, seeds: ['a'] },
+  ],
+  star: [
+    { name: 'r', isRelay: true, seeds: [] },
+    { name: 'x', isRelay: false, seeds: ['r'] },
+    { name: 'y', isRelay: false, seeds: ['r'] },
+  ],
+  mesh: [
+    { name: 'r', isRelay: true, seeds: ['s'] },
+    { name: 's', isRelay: true, seeds: ['r'] },
+    { name: 'x', isRelay: false, seeds: ['r', 's'] },
+    { name: 'y', isRelay: false, seeds: ['s', 'r'] },
+  ],
+}
+
+const QUIET = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+
+/** One life of a node. */
+export interface SimNode {
+  /** In the order of starts, from 0. */
+  readonly index: number
+  readonly host: string
+  readonly nodeId: string
+  readonly system: ActorSystem
+  /** False from the moment it leaves or crashes. */
+  isLive: boolean
+  hasCrashed: boolean
+  /** Settles when it is shut down. */
+  shutdown: Promise<void> | undefined
+  inbox: ActorRef
+  server: ActorRef
+}
+
+/** How the network and the nodes of a run are, all of it from the seed. */
+export interface WorldOptions {
+  readonly seed: string
+  readonly topology: Topology
+  readonly delayMs: readonly [number, number]
+  readonly bytesPerMs: number
+  readonly windowBytes: number
+  readonly graceMs: readonly number[]
+  /** Whether relays lose, repeat and hold back frames they pass on. */
+  readonly areRelaysFaulty: boolean
+}
+
+const keptBytes = new WeakMap<Peers, number>()
+const peersOf = new WeakMap<ActorRuntime, Peers>()
+const { kept } = Peers.prototype
+Peers.prototype.kept = function (bytes) {
+  peersOf.set(this.runtime, this)
+  keptBytes.set(this, (keptBytes.get(this) ?? 0) + bytes)
+  kept.call(this, bytes)
+}
+
+export class World {
+  readonly options: WorldOptions
+  readonly clock = new SimClock()
+  readonly random: SeededRandom
+  readonly network: SimulatedNetwork
+  readonly sessions: SessionLedger
+  readonly violations: string[] = []
+  /** Time, what, and a detail of it, over and over. */
+  readonly trace: (string | number)[] = []
+  /** All nodes that ever ran, in the order they started. */
+  readonly nodes: SimNode[] = []
+  /** What must not be collected while it goes on: collection would be a coincidence. */
+  readonly held: unknown[] = []
+  /** Bytes that all links together have carried. */
+  carriedBytes = 0
+  readonly relays: FaultyRelay | undefined
+  readonly #runtimes = new Map<string, ActorRuntime>()
+  readonly #indices = new Map<string, string>()
+  readonly #starting = new Set<Promise<unknown>>()
+  #started = 0
+
+  constructor(options: WorldOptions) {
+    this.options = options
+    this.random = seededRandom(options.seed)
+    seedIds(options.seed)
+    forgetTurns()
+    const { delayMs, bytesPerMs, windowBytes } = options
+    this.network = simulatedNetwork({
+      seed: this.random.fork('network').seed,
+      clock: this.clock,
+      delayMs,
+      bytesPerMs,
+      windowBytes,
+      onEvent: this.#onEvent,
+    })
+    if (options.areRelaysFaulty)
+      this.relays = new FaultyRelay(this.random.fork('relays'), { lost: 0.02, repeated: 0.05, late: 0.05 })
+    this.sessions = new SessionLedger({
+      violate: (text) => this.violate(text),
+      now: () => this.clock.now(),
+      indexOf: (nodeId) => this.#indices.get(nodeId) ?? nodeId,
+      note: (what, detail) => this.note(what, detail),
+    })
+    observeSessions(this.sessions)
+    watchLogs(this.sessions)
+  }
+
+  get hosts(): readonly string[] {
+    return HOSTS[this.options.topology].map(({ name }) => name)
+  }
+
+  get live(): readonly SimNode[] {
+    return this.nodes.filter(({ isLive }) => isLive)
+  }
+
+  note(what: string, detail: string | number): void {
+    this.trace.push(this.clock.now(), what, detail)
+  }
+
+  violate(text: string): void {
+    this.note('VIOLATED', text)
+    this.violations.push(text)
+  }
+
+  /** Starts a node at a host. @param prepare gives it its actors, before anybody can reach it */
+  async start(host: string, prepare: (system: ActorSystem, index: number) => Promise<[ActorRef, ActorRef]>): Promise<SimNode> {
+    const index = this.#started++
+    const { isRelay, seeds } = HOSTS[this.options.topology].find(({ name }) => name === host)!
+    const { graceMs } = this.options
+    const transport = this.network.transport(host)
+    let config = SystemConfig.standalone()
+      .withTransports(isRelay && this.relays ? this.relays.wrap(transport) : transport)
+      .withClock(this.clock)
+      .withRandom(this.random.fork(`node ${index}`))
+      .withLogger(QUIET)
+      .withLimits({ sessionGraceMs: graceMs[index % graceMs.length]! })
+      .withSeeds(seeds.map((seed) => `ws://${seed}:1`))
+    if (isRelay) config = config.withAddr(`ws://${host}:1`)
+    const starting = startSystem(config, (runtime, settings) => {
+      this.#runtimes.set(runtime.nodeId, runtime)
+      this.#indices.set(runtime.nodeId, `${index}${host}`)
+      return new Network(runtime, settings, [])
+    })
+    this.#starting.add(starting)
+    const system = await starting
+    this.#starting.delete(starting)
+    const [inbox, server] = await prepare(system, index)
+    const node: SimNode = {
+      index,
+      host,
+      nodeId: system.nodeId,
+      system,
+      isLive: true,
+      hasCrashed: false,
+      shutdown: undefined,
+      inbox,
+      server,
+    }
+    this.nodes.push(node)
+    this.note('started', `${index}${host}`)
+    return node
+  }
+
+  /** Ends a node as its program would. */
+  leave(node: SimNode): Promise<void> {
+    node.isLive = false
+    this.note('leaves', node.index)
+    node.shutdown ??= node.system.shutdown()
+    return node.shutdown
+  }
+
+  /** Ends a node as its death would; what goes on in it reaches nobody. */
+  crash(node: SimNode, isSilent: boolean): void {
+    node.isLive = false
+    node.hasCrashed = true
+    this.network.crash(node.host, { isSilent })
+  }
+
+  /** Bytes of frames a node keeps for its peers. */
+  keptBytes({ nodeId }: SimNode): number {
+    const peers = peersOf.get(this.#runtimes.get(nodeId)!)
+    return peers ? (keptBytes.get(peers) ?? 0) : 0
+  }
+
+  readonly #onEvent = ({ what, link, from, to, batch }: SimulatedEvent): void => {
+    if (what === 'sent') this.carriedBytes += batch!.byteLength
+    this.trace.push(this.clock.now(), `${what} ${link} ${from} ${to}`, batch ? hashOf(batch) : 0)
+  }
+}
+
+/** FNV-1a, 32 bits: of short batches all of it, of long ones enough. */
+function hashOf(batch: Uint8Array): number {
+  let hash = 0x811c9dc5 ^ batch.byteLength
+  const end = Math.min(batch.byteLength, 512)
+  for (let i = 0; i < end; i++) hash = Math.imul(hash ^ batch[i]!, 0x01000193)
+  return hash
+}
