@@ -81,6 +81,8 @@ export function scanCbor(bytes: Uint8Array, isOurs = false): CborScan {
   let left = 1
   let allLeft = 1
   let count = 0
+  /** The tag just read, and what has to follow it. */
+  let tag = 0
   let content: number = CONTENT.none
   let hasReferences = false
   let marks: number[] | undefined
@@ -118,8 +120,9 @@ export function scanCbor(bytes: Uint8Array, isOurs = false): CborScan {
 
     if (major === 6) {
       if (content !== CONTENT.none || level >= LEVEL.fields) return bad(start, 'a tag in the wrong place')
-      content = contentOf(value)
-      if (content === CONTENT.none) return bad(start, `tag ${value}`)
+      tag = value
+      content = contentOf(tag)
+      if (content === CONTENT.none) return bad(start, `tag ${tag}`)
       if (content === CONTENT.reference || content === CONTENT.index) hasReferences = true
       continue
     }
@@ -144,7 +147,7 @@ export function scanCbor(bytes: Uint8Array, isOurs = false): CborScan {
         if (content !== CONTENT.bignum) break
         count += (value * value) >> 9
         if (isMember) count += BIGINT_MEMBER_COST
-        if (isKey && !seen.addScalar(bignumAt(bytes, at - value, at, bytes[start - value]!))) return bad(start, 'a key for the second time')
+        if (isKey && !seen.addScalar(bignumAt(bytes, at - value, at, tag === 3))) return bad(start, 'a key for the second time')
         break
       }
       case 3: {

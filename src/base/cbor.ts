@@ -3,10 +3,12 @@
  * mean the same to every reader.
  *
  * Before encoding, {@link lower} replaces what CBOR has no word for (references, streams, functions) by tagged values,
- * and refuses what cannot travel, naming the place. Values without any of these are not copied.
+ * and refuses what cannot travel, naming the place. Values without any of these are not copied. What is written here is
+ * read everywhere: what `cbor-scan.ts` would stop at the other end is refused at this one.
  */
 import { Encoder, Tag } from '#cbor-x'
-import { type CborScan, scanCbor } from './cbor-scan.ts'
+import type { CborScan } from './cbor-scan.ts'
+import { HARMLESS_BYTES, isErrorName, isRegExp, MAX_BIGNUM_BYTES, MAX_DEPTH, scanCbor } from './cbor-scan.ts'
 import { describe, NotSerialisableError, ProtocolError } from './errors.ts'
 
 /** Values up to this long are decoded from one array. */
@@ -20,21 +22,34 @@ function codec(): Encoder {
   return encoder
 }
 
-/** The bytes of `value`. A view of pooled memory: copy it before the next call. */
+/**
+ * The bytes of a value that went through {@link lower}. A view of pooled memory: copy it before the next call.
+ *
+ * @throws NotSerialisableError when a reader would refuse them
+ */
 export function encodeCborView(value: unknown): Uint8Array {
-  return codec().encode(value)
+  const bytes = codec().encode(value)
+  // Half a surrogate pair is written with a byte 0xed in front; nothing else that lowering lets through can be wrong with so few bytes.
+  if (bytes.byteLength < HARMLESS_BYTES && !includes.call(bytes, 0xed)) return bytes
+  const { errorAt, problem } = scanCbor(bytes, true)
+  if (errorAt >= 0)
+    throw new NotSerialisableError(`expected a value others can read, got ${problem}: see "Values" in PROTOCOL.md`)
+  return bytes
 }
 
-/** The bytes of `value`, to keep. */
+// Not the one of Buffer, which is slower.
+const { includes } = Uint8Array.prototype
+
+/** The bytes of a value, to keep; otherwise {@link encodeCborView}. */
 export function encodeCbor(value: unknown): Uint8Array {
   // Not slice(): in Node.js the view is a Buffer, whose slices share its memory.
-  return new Uint8Array(codec().encode(value))
+  return new Uint8Array(encodeCborView(value))
 }
 
 /**
  * The value of one CBOR item. Byte strings in it are copies: nothing keeps `bytes`.
  *
- * @throws ProtocolError when the bytes are anything else; see `cbor-scan.ts`
+ * @throws ProtocolError with its offset when the bytes are anything else; see `cbor-scan.ts`
  */
 export function decodeCbor(bytes: Uint8Array): unknown {
   return decodeScanned(bytes, scanCbor(bytes))
@@ -46,24 +61,58 @@ export function decodeCborReferences(bytes: Uint8Array): { readonly value: unkno
   return { value: decodeScanned(bytes, scan), hasReferences: scan.hasReferences }
 }
 
-function decodeScanned(bytes: Uint8Array, { errorAt }: CborScan): unknown {
+function decodeScanned(bytes: Uint8Array, { errorAt, problem, marks }: CborScan): unknown {
   const { byteLength } = bytes
   if (errorAt >= 0)
-    throw new ProtocolError(`expected one CBOR value of ${byteLength} bytes, got something else at byte ${errorAt}`, {
+    throw new ProtocolError(`expected one CBOR value, got ${problem} at byte ${errorAt} of ${byteLength}`, {
       offset: errorAt,
     })
-  try {
-    if (byteLength > SCRATCH_BYTES) {
-      const isPlain = Object.getPrototypeOf(bytes) === Uint8Array.prototype
-      return codec().decode(isPlain ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, byteLength))
-    }
-    // cbor-x keeps a DataView on every array it is given, which costs more than decoding a small one: they share an array.
-    scratch ??= new Uint8Array(SCRATCH_BYTES)
-    scratch.set(bytes)
-    return codec().decode(scratch, byteLength)
-  } catch (cause) {
-    throw new ProtocolError(`expected one CBOR value, got ${byteLength} bytes that are none`, { cause })
+  if (marks && losesMarks()) return decodeWhole(withDoubledMarks(bytes, marks))
+  if (byteLength > SCRATCH_BYTES) {
+    const isPlain = Object.getPrototypeOf(bytes) === Uint8Array.prototype
+    return decodeWhole(isPlain ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, byteLength))
   }
+  // cbor-x keeps a DataView on every array it is given, which costs more than decoding a small one: they share an array.
+  scratch ??= new Uint8Array(SCRATCH_BYTES)
+  scratch.set(bytes)
+  return decodeWhole(scratch, byteLength)
+}
+
+function decodeWhole(bytes: Uint8Array, end?: number): unknown {
+  try {
+    return codec().decode(bytes, end)
+  } catch (cause) {
+    throw new ProtocolError('expected one CBOR value, got bytes that are none', { cause, offset: 0 })
+  }
+}
+
+let hasLostMarks: boolean | undefined
+
+/** Whether the library has long texts read by a `TextDecoder`, which takes a leading byte order mark for its own. */
+function losesMarks(): boolean {
+  hasLostMarks ??= codec().decode(codec().encode(MARKED)) !== MARKED
+  return hasLostMarks
+}
+
+const MARKED = /* @__PURE__ */ '\ufeff'.padEnd(100)
+
+/** `bytes` with a second mark in front of texts that have one, for the first to be lost. */
+function withDoubledMarks(bytes: Uint8Array, marks: readonly number[]): Uint8Array {
+  const doubled = new Uint8Array(bytes.byteLength + marks.length * 8)
+  let from = 0
+  let to = 0
+  for (const mark of marks) {
+    const head = 1 << ((bytes[mark]! & 0x1f) - 24)
+    let length = 3
+    for (let i = 0; i < head; i++) length += bytes[mark + 1 + i]! * 256 ** (head - 1 - i)
+    doubled.set(bytes.subarray(from, mark), to)
+    to += mark - from
+    doubled.set([0x7a, length >>> 24, length >>> 16, length >>> 8, length, 0xef, 0xbb, 0xbf], to)
+    to += 8
+    from = mark + 1 + head
+  }
+  doubled.set(bytes.subarray(from), to)
+  return doubled.slice(0, to + bytes.byteLength - from)
 }
 
 /** A tagged value, as CBOR has them. */
@@ -78,7 +127,8 @@ export interface Lowering {
   lower(value: object): Tag | undefined
 }
 
-const MAX_DEPTH = 64
+/** Beyond this a bigint is a big number of more than {@link MAX_BIGNUM_BYTES}. */
+const BIGINT_BITS = 8n * BigInt(MAX_BIGNUM_BYTES)
 
 /**
  * `value` in terms CBOR knows. Returns the very same object when nothing in it had to be replaced.

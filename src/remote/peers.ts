@@ -5,7 +5,13 @@ import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import { discardStream } from '../actor/discarded-result.ts'
 import type { Watcher } from '../actor/terminated.ts'
 import { Deadlines } from '../base/deadlines.ts'
-import { ActorStoppedError, ProtocolError, type PulsingError, SessionResetError } from '../base/errors.ts'
+import {
+  ActorStoppedError,
+  OverloadedError,
+  ProtocolError,
+  type PulsingError,
+  SessionResetError,
+} from '../base/errors.ts'
 import type { Link } from '../link/link.ts'
 import type { Message } from '../message/message.ts'
 import type { Frame } from '../wire/frame.ts'
@@ -111,9 +117,11 @@ export class Peers implements AssociationOwner {
     try {
       association.receive(frame)
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error
-      association.reset(new SessionResetError(`node ${nodeId} broke the protocol: ${error.message}`, { cause: error }))
-      if (nodeId === link.nodeId) throw error
+      const isOverload = error instanceof OverloadedError
+      if (!isOverload && !(error instanceof ProtocolError)) throw error
+      const what = isOverload ? 'sent more than this node takes' : 'broke the protocol'
+      association.reset(new SessionResetError(`node ${nodeId} ${what}: ${error.message}`, { cause: error }))
+      if (nodeId === link.nodeId && !isOverload) throw error
     }
   }
 

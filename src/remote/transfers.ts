@@ -5,7 +5,7 @@
  * A part is a piece of the bytes of a whole frame; the last one is delivered as that frame.
  */
 import { ignoreRejection } from '../base/deferred.ts'
-import { ProtocolError } from '../base/errors.ts'
+import { OverloadedError, ProtocolError } from '../base/errors.ts'
 import { Fifo } from '../base/fifo.ts'
 import { macrotask } from '../base/macrotask.ts'
 import { FRAME, Frame, PART } from '../wire/frame.ts'
@@ -189,7 +189,7 @@ export class InboundTransfers {
   /**
    * Takes a part in; the whole frame, if it was the last one.
    *
-   * @throws ProtocolError for parts that make no frame, and for more than is kept
+   * @throws ProtocolError for parts that make no frame, OverloadedError for more than is kept
    */
   receive({ id, flags, payload }: Frame): Frame | undefined {
     const parts = this.#parts.get(id) ?? []
@@ -199,9 +199,9 @@ export class InboundTransfers {
     }
     if (flags > PART.dropped) throw new ProtocolError(`expected flags of a part from 0 to 2, got ${flags}`)
     if (parts.length === 0 && this.#parts.size >= MAX_TRANSFERS)
-      throw new ProtocolError(`expected at most ${MAX_TRANSFERS} large messages at a time from one node, got more`)
+      throw new OverloadedError(`expected at most ${MAX_TRANSFERS} large messages at a time from one node, got more`)
     if (this.#bytes + payload.byteLength > this.#maxBytes)
-      throw new ProtocolError(`expected parts of at most ${this.#maxBytes} bytes from one node, got more`)
+      throw new OverloadedError(`expected parts of at most ${this.#maxBytes} bytes from one node, got more`)
     this.#parts.set(id, parts)
     parts.push(payload.slice())
     this.#bytes += payload.byteLength

@@ -221,7 +221,7 @@ class Peer:
         self.log: collections.deque = collections.deque()  # (seq, kind, fields, size)
         self.log_bytes = 0
         self.is_resuming = False
-        self.is_waiting = not node.can_reach(id_)
+        self.is_waiting = node.neighbour is None
         self.received = self.dead = 0  # R and D
         self.due = 1
         self.held: dict[int, dict] = {}
@@ -230,7 +230,7 @@ class Peer:
         self.probe_s = PROBE_S
         self.asks: dict[int, asyncio.Future] = {}
         self.next_ask = 1
-        self.handling: dict[int, asyncio.Task] = {}
+        self.handling: dict[int, asyncio.Task | None] = {}  # asks to answer, and the work on them once it began
         self.streams_in: dict[int, InStream] = {}
         self.streams_out: dict[int, OutStream] = {}
         self.next_stream = 1
@@ -364,7 +364,7 @@ class Peer:
         self.probe_s = PROBE_S
         self._cancel("probe")
         self._control("probe")
-        self._timer("probe", self.probe_s, self._probe)
+        self._watch_log()
         self._update_room()
 
     def lost(self) -> None:
@@ -375,14 +375,15 @@ class Peer:
             self._update_room()
 
     def _watch_log(self) -> None:
-        self._timer("probe", self.probe_s, self._probe)
+        oldest = self.log[0][0] if self.log else 0
+        self._timer("probe", self.probe_s, lambda: self._probe(oldest))
 
-    def _probe(self) -> None:
+    def _probe(self, oldest: int) -> None:
         if not self.log and not self.is_resuming:
             return
-        if not self.is_waiting:
+        if not self.is_waiting and (self.is_resuming or self.log[0][0] == oldest):
             self._control("probe")
-        self.probe_s = min(MAX_PROBE_S, self.probe_s * 2)
+            self.probe_s = min(MAX_PROBE_S, self.probe_s * 2)
         self._watch_log()
 
     def reset(self, why: str) -> None:
@@ -409,7 +410,8 @@ class Peer:
             if not ask.done():
                 ask.set_exception(error)
         for task in self.handling.values():
-            task.cancel()
+            if task:
+                task.cancel()
         self.handling.clear()
         for stream in list(self.streams_out.values()):
             stream.task.cancel()
@@ -457,14 +459,11 @@ class Peer:
             id_ = body["stream"]
             self.streams_out[id_] = OutStream(self, id_, body["window"], source)
 
-    def ask(self, actor: str, value: Any, is_plain: bool, timeout: float) -> asyncio.Future:
+    def ask(self, actor: str, value: Any, timeout: float) -> asyncio.Future:
         id_ = self.next_ask
         self.next_ask += 1
         future = self.asks[id_] = asyncio.get_running_loop().create_future()
-        body = self.body(value)
-        if is_plain:
-            body["flags"] |= PLAIN
-        self.send_message("ask", body, id=id_, actor=actor, sender="", timeout=round(timeout * 1000))
+        self.send_message("ask", self.body(value), id=id_, actor=actor, sender="", timeout=round(timeout * 1000))
         return future
 
     def give_up(self, future: asyncio.Future) -> None:
@@ -579,9 +578,9 @@ Handler = Callable[[Message], Awaitable[Any]]
 class Node:
     """A leaf. `await start(url)`, then `find`, `ask`, `tell`, `serve`; `await close()` at the end."""
 
-    def __init__(self, token: str | None = None) -> None:
+    def __init__(self, token: str | None = None, versions: tuple[int, int] = (VERSION, VERSION)) -> None:
         self.id = new_id()
-        self.token = token
+        self.token, self.versions = token, versions
         self.neighbour: str | None = None
         self.peers: dict[str, Peer] = {}
         self.record = Record(1, "leaf", set(), {})
@@ -594,6 +593,7 @@ class Node:
         self._tasks: set = set()
         self._socket: Any = None
         self._batch: list[bytes] = []
+        self._outbox: asyncio.Queue = asyncio.Queue()
         self._is_open = self._is_closing = False
         self._heard = 0.0
         self._pinged: float | None = None
@@ -610,9 +610,7 @@ class Node:
         """Ends for good."""
         self._is_closing = True
         if self._is_open:
-            self.post("goaway", {"id": LEAVING, "reason": "leaving"})
-            self._flush()
-            await self._socket.close()
+            await self._say_goodbye(LEAVING, "leaving")
         for task in list(self._tasks):
             task.cancel()
         for peer in self.peers.values():
@@ -664,16 +662,18 @@ class Node:
         except BaseException:
             self._socket.transport.abort()
             raise
-        self._reading = self.spawn(self._read())
+        self._outbox = asyncio.Queue()
         self._up()
+        self._reading = self.spawn(self._read())
         while not self._is_synced:
-            await self._change()
-            if self._reading.done():
+            self._changed.clear()
+            await self._changed.wait()
+            if not self._is_open:
                 raise ConnectionError("expected to be told of the cluster, got the end of the connection")
 
     async def _greet(self) -> None:
         self.links += 1
-        hello = {"pulsing": [VERSION, VERSION], "node": self.id, "kind": "leaf", "features": [], "serial": self.links}
+        hello = {"pulsing": self.versions, "node": self.id, "kind": "leaf", "features": [], "serial": self.links}
         if self.token is not None:
             hello["token"] = self.token
         await self._socket.send(write_frame("hello", {"payload": encode(hello)}))
@@ -713,8 +713,8 @@ class Node:
         return data
 
     async def _read(self) -> None:
-        watch = self.spawn(self._watch())
         socket = self._socket
+        helpers = [self.spawn(self._watch()), self.spawn(self._write(socket, self._outbox))]
         try:
             for frame in self._early:
                 self._received(frame)
@@ -725,15 +725,20 @@ class Node:
                     self._heard, self._pinged = asyncio.get_running_loop().time(), None
                     self._received(frame)
         except ProtocolError as error:
-            self.post("goaway", {"id": BROKEN, "reason": str(error)})
-            self._flush()
-            await socket.close()
+            await self._say_goodbye(BROKEN, str(error))
         except (OSError, websockets.exceptions.ConnectionClosed):
             pass
         finally:
-            watch.cancel()
+            for helper in helpers:
+                helper.cancel()
             if socket is self._socket:
                 self._down()
+
+    async def _say_goodbye(self, code: int, reason: str) -> None:
+        self.post("goaway", {"id": code, "reason": reason})
+        self._flush()
+        await self._outbox.join()
+        await self._socket.close()
 
     async def _watch(self) -> None:
         """Pings a silent neighbour, and gives it up."""
@@ -779,9 +784,14 @@ class Node:
         self._batch.append(write_frame(kind, fields))
 
     def _flush(self) -> None:
-        if self._batch and self._is_open:
-            batch, self._batch = b"".join(self._batch), []
-            self.spawn(self._socket.send(batch))
+        batch, self._batch = b"".join(self._batch), []
+        if batch and self._is_open:
+            self._outbox.put_nowait(batch)
+
+    async def _write(self, socket: Any, outbox: asyncio.Queue) -> None:
+        while True:
+            await socket.send(await outbox.get())
+            outbox.task_done()
 
     def _received(self, frame: dict) -> None:
         kind = LAYOUT[frame["kind"]][0]
@@ -807,7 +817,13 @@ class Node:
             if frame["id"] == 1 and frame["actor"] in self.peers:
                 self.peers[frame["actor"]].reset(f"undeliverable: {frame['reason']}")
             return
-        self.peer(source).receive(frame)
+        peer = self.peer(source)
+        try:
+            peer.receive(frame)
+        except ProtocolError as error:
+            peer.reset(f"the peer broke the protocol: {error}")
+            if source == self.neighbour:
+                raise
 
     def peer(self, id_: str) -> Peer:
         if id_ not in self.peers:
@@ -815,9 +831,6 @@ class Node:
         return self.peers[id_]
 
     # The cluster
-
-    def can_reach(self, id_: str) -> bool:
-        return id_ in self._members
 
     def _tell_cluster(self, updates: list) -> None:
         self.post("cluster", {"payload": encode(updates)})
@@ -884,11 +897,6 @@ class Node:
                 peer.lost()
         self._changed.set()
 
-    async def _change(self) -> None:
-        self._changed.clear()
-        waiting = {asyncio.ensure_future(self._changed.wait()), self._reading}
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-
     async def find(self, name: str) -> Ref:
         """An actor of that public name, as soon as there is one."""
         while True:
@@ -904,7 +912,7 @@ class Node:
     async def ask(self, ref: Ref, value: Any, timeout: float = 30.0) -> Any:
         """Asks an actor: a plain value gets a value, a Message a Message, unless the actor returned a plain value."""
         peer = self.peer(ref.node)
-        future = peer.ask(ref.actor, value, False, timeout)
+        future = peer.ask(ref.actor, value, timeout)
         try:
             return await asyncio.wait_for(asyncio.shield(future), timeout)
         except (asyncio.TimeoutError, asyncio.CancelledError):
@@ -937,10 +945,12 @@ class Node:
     async def _work(self, handler: Handler, mailbox: asyncio.Queue) -> None:
         while True:
             peer, ask, message = await mailbox.get()
+            if ask is not None and ask not in peer.handling:  # cancelled, or of a session that is over
+                peer.give_back(message)
+                continue
             task = self.spawn(self._handle(handler, peer, ask, message))
             if ask is not None:
-                if ask not in peer.cancelled_asks:
-                    peer.handling[ask] = task
+                peer.handling[ask] = task
             await asyncio.wait({task})
 
     async def _handle(self, handler: Handler, peer: Peer, ask: int | None, message: Message) -> None:
@@ -1004,6 +1014,8 @@ class Node:
         mailbox = self._actors.get(frame["actor"])
         message = peer.message(frame)
         if mailbox is not None:
+            if ask is not None:
+                peer.handling[ask] = None
             mailbox.put_nowait((peer, ask, message))
             return
         peer.give_back(message)

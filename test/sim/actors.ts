@@ -2,7 +2,14 @@
  * The actors every simulated node has: an inbox that takes numbered tells, and a server for everything else. They write
  * into the books what they see, which is what the checks compare with what was sent.
  */
-import { type ActorContext, type ActorLike, type ActorRef, type ActorSystem, type Message, StreamMessage } from 'pulsing'
+import {
+  type ActorContext,
+  type ActorLike,
+  type ActorRef,
+  type ActorSystem,
+  type Message,
+  StreamMessage,
+} from 'pulsing'
 import { dispose } from '../../src/base/disposal.ts'
 import type { Books } from './books.ts'
 import type { SimClock } from './sim-clock.ts'
@@ -57,8 +64,8 @@ export class Server implements ActorLike {
       case 'items':
         return this.#produce(request)
       case 'tell':
-        for (let i = 0; i < request[3]; i++) books.tell(request[2], request[1 + 1] as string, this.#around.index, undefined, ctx)
-        return request[3]
+        for (let i = 0; i < request[3]; i++) void books.tell(request[1], request[2], this.#around.index, undefined, ctx)
+        return undefined
       case 'call':
         return this.#call(request)
       default:
@@ -66,7 +73,10 @@ export class Server implements ActorLike {
     }
   }
 
-  async #work([, id, delayMs, reply]: Extract<Request, readonly ['work', ...unknown[]]>, ctx: ActorContext): Promise<unknown> {
+  async #work(
+    [, id, delayMs, reply]: Extract<Request, readonly ['work', ...unknown[]]>,
+    ctx: ActorContext,
+  ): Promise<unknown> {
     const { books, clock } = this.#around
     books.askHandled(id)
     if (delayMs > 0) {
@@ -108,9 +118,8 @@ export class Server implements ActorLike {
     const reader = msg.streamReader<[number]>()
     held.push(msg, reader)
     const stream = books.stream(Number(text))
-    const read = () => books.read(reader, stream, { pauseMs: stream.pauseMs, takes: stream.takes })
-    if (kind === 'up') return read()
-    const [reply, writer] = StreamMessage.create('down', stream.window)
+    if (kind === 'up') return books.read(reader, stream)
+    const [reply, writer] = StreamMessage.create('down', stream.echoWindow)
     held.push(reply, writer)
     const echo = books.stream(stream.echo!)
     echo.producing++
@@ -137,7 +146,10 @@ export class Server implements ActorLike {
   }
 
   /** An actor to send to for a while, and one that watches it. */
-  async #target([, id, lastsMs]: Extract<Request, readonly ['target', ...unknown[]]>, system: ActorSystem): Promise<ActorRef> {
+  async #target(
+    [, id, lastsMs]: Extract<Request, readonly ['target', ...unknown[]]>,
+    system: ActorSystem,
+  ): Promise<ActorRef> {
     const { books, clock } = this.#around
     const watch = books.watch(id)
     const watcher: ActorLike = {
@@ -150,27 +162,23 @@ export class Server implements ActorLike {
         watch.endings++
         if (watch.endings > 1) books.violate(`4 watch: expected one Terminated, got ${watch.endings}`)
         if (watch.messages !== watch.forwarded)
-          books.violate(`4 watch: expected Terminated after ${watch.forwarded} messages, got it after ${watch.messages}`)
+          books.violate(
+            `4 watch: expected Terminated after ${watch.forwarded} messages, got it after ${watch.messages}`,
+          )
         ctx.schedule(1_000, 'end')
         ctx.become((_, later) => later.stop())
       },
     }
-    const watching = await system.spawn(watcher)
+    let watching: ActorRef | undefined
     const target = await system.spawn({
       receive: (msg, ctx) => {
         const [lane, n] = msg.toObject<[string, number]>()
         books.tellHandled(lane, n)
         watch.forwarded++
-        void ctx.tell(watching, n)
+        void ctx.tell(watching!, n)
       },
     })
-    await system.spawn({
-      onStart: (ctx) => {
-        ctx.watch(target)
-        ctx.stop()
-      },
-      receive: () => undefined,
-    })
+    watching = await system.spawn({ ...watcher, onStart: (ctx) => ctx.watch(target) })
     clock.setTimer(() => void system.stop(target), lastsMs)
     return target
   }

@@ -1,8 +1,9 @@
 /** A relay that is not to be trusted with frames: some of those it passes on get lost, come twice, or come late. */
+
+import type { Connection, Transport } from '../../src/link/connection.ts'
+import type { SeededRandom } from '../../src/testkit/seeded-random.ts'
 import { FIRST_ROUTED_KIND, Frame } from '../../src/wire/frame.ts'
 import { FrameReader } from '../../src/wire/frame-reader.ts'
-import type { SeededRandom } from '../../src/testkit/seeded-random.ts'
-import type { Connection, Transport } from '../../src/link/connection.ts'
 
 /** How likely each is, for one frame, from 0 to 1. */
 export interface Faultiness {

@@ -46,6 +46,8 @@ export class SessionLedger implements SessionObserver {
   readonly #indexOf: (nodeId: string) => string
   readonly #note: (what: string, detail: string | number) => void
   #endings = 0
+  /** The session of the frame sent last; whoever wants to know clears it before. */
+  lastSent: number | undefined
 
   constructor(options: {
     readonly violate: (text: string) => void
@@ -75,6 +77,7 @@ export class SessionLedger implements SessionObserver {
   }
 
   sent(session: TappedSession, frame: Frame): void {
+    this.lastSent = session.number
     if (frame.kind !== FRAME.item) return
     const flow = this.#flow(session, frame.id)
     if (flow.bytes - flow.creditedBytes >= STREAM_WINDOW_BYTES)
@@ -89,7 +92,9 @@ export class SessionLedger implements SessionObserver {
     const { self, peer, number } = session
     const side = this.#side(self, peer)
     if (frame.session <= side.dead)
-      this.#violate(`3 reset: expected nothing of a session that is over, got frame ${frame.seq} in ${this.#name(session)}`)
+      this.#violate(
+        `3 reset: expected nothing of a session that is over, got frame ${frame.seq} in ${this.#name(session)}`,
+      )
     if (frame.session !== side.session) {
       if (frame.session < side.session)
         this.#violate(`3 reset: expected session ${side.session}, got ${frame.session} in ${this.#name(session)}`)
@@ -148,7 +153,9 @@ export class SessionLedger implements SessionObserver {
 
   logged(bytes: number, frameBytes: number): void {
     if (bytes > MAX_LOG_BYTES + LOG_SLACK_BYTES + frameBytes)
-      this.#violate(`11 memory: expected at most ${MAX_LOG_BYTES} bytes kept for a peer, and what was on its way, got ${bytes}`)
+      this.#violate(
+        `11 memory: expected at most ${MAX_LOG_BYTES} bytes kept for a peer, and what was on its way, got ${bytes}`,
+      )
   }
 
   /** Says what is wrong now that everything has come to rest, between two nodes that live. */

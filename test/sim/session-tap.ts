@@ -51,21 +51,19 @@ export function tapped(original: SessionModule): SessionModule {
 
     constructor(peer: string, owner: SessionOwner) {
       let known = 0
-      let self: ObservedSession
       const overrides: Pick<SessionOwner, 'deliver' | 'ended'> = {
         deliver: (frame) => {
-          self.#observer?.delivering(self, frame)
+          this.#observer?.delivering(this, frame)
           owner.deliver(frame)
         },
         ended: (error, sent) => {
-          self.#observer?.ended(self, known, error)
-          known = self.number
+          this.#observer?.ended(this, known, error)
+          known = this.number
           owner.ended(error, sent)
         },
       }
       const observed: SessionOwner = Object.assign(Object.create(owner) as SessionOwner, overrides)
       super(peer, change ? Object.assign(Object.create(observed) as SessionOwner, change(observed)) : observed)
-      self = this
       known = this.number
       this.self = owner.self
       this.peer = peer

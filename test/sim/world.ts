@@ -96,6 +96,8 @@ export class World {
   readonly nodes: SimNode[] = []
   /** What must not be collected while it goes on: collection would be a coincidence. */
   readonly held: unknown[] = []
+  /** Refs that nodes have found, by finder, actor and node. */
+  readonly refs = new Map<string, ActorRef>()
   /** Bytes that all links together have carried. */
   carriedBytes = 0
   readonly relays: FaultyRelay | undefined
@@ -148,7 +150,10 @@ export class World {
   }
 
   /** Starts a node at a host. @param prepare gives it its actors, before anybody can reach it */
-  async start(host: string, prepare: (system: ActorSystem, index: number) => Promise<[ActorRef, ActorRef]>): Promise<SimNode> {
+  async start(
+    host: string,
+    prepare: (system: ActorSystem, index: number) => Promise<[ActorRef, ActorRef]>,
+  ): Promise<SimNode> {
     const index = this.#started++
     const { isRelay, seeds } = HOSTS[this.options.topology].find(({ name }) => name === host)!
     const { graceMs } = this.options

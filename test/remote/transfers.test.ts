@@ -1,0 +1,198 @@
+/** Large messages travel in parts: what must not overtake them waits, everything else passes between. */
+import { describe, expect, test } from 'vitest'
+import { OverloadedError, ProtocolError } from '../../src/base/errors.ts'
+import { StreamMessage } from '../../src/message/stream-message.ts'
+import {
+  InboundTransfers,
+  MAX_TRANSFERS,
+  MAX_WHOLE_BYTES,
+  OutboundTransfers,
+  PART_BYTES,
+} from '../../src/remote/transfers.ts'
+import { FRAME, Frame, PART } from '../../src/wire/frame.ts'
+import { isKind, Lab, settle, until } from './lab.ts'
+
+const BIG = 1024 * 1024
+
+function pattern(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => (i * 31) % 251)
+}
+
+/** Not `toEqual`: it looks at every byte as at an object. */
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return a.byteLength === b.byteLength && a.every((byte, i) => byte === b[i])
+}
+
+function outcomeOf(promise: Promise<unknown>): Promise<unknown> {
+  return promise.catch((error: unknown) => error)
+}
+
+describe('a large message', () => {
+  test('arrives whole, byte for byte, as ask, reply and tell', async () => {
+    const lab = new Lab({ maxMessageBytes: 4 * BIG })
+    const told: Uint8Array[] = []
+    const ref = await lab.b.host((msg) => {
+      const value = msg.toObject<Uint8Array>()
+      told.push(value)
+      return value
+    })
+    expect(same(await ref.ask<Uint8Array>(pattern(BIG)), pattern(BIG))).toBe(true)
+    await ref.tell(pattern(3 * BIG))
+    await until(() => told.length === 2)
+    expect(same(told[1]!, pattern(3 * BIG))).toBe(true)
+    expect(lab.a.sent.every(({ payload }) => payload.byteLength <= PART_BYTES)).toBe(true)
+    await until(() => lab.isClean)
+  })
+
+  test('is not overtaken by what the same actor sends the same actor afterwards', async () => {
+    const lab = new Lab({ maxMessageBytes: 4 * BIG })
+    const got: string[] = []
+    const ref = await lab.b.host((msg) => {
+      const value = msg.toObject()
+      got.push(typeof value === 'string' ? value : 'large')
+    })
+    void ref.tell('first')
+    void ref.tell(new Uint8Array(BIG))
+    void ref.tell('second')
+    const asked = ref.ask('third')
+    void ref.tell(new Uint8Array(BIG))
+    await ref.tell('fourth')
+    await asked
+    await until(() => got.length === 6)
+    expect(got).toEqual(['first', 'large', 'second', 'third', 'large', 'fourth'])
+  })
+
+  test('lets messages to others pass between its parts', async () => {
+    const lab = new Lab({ maxMessageBytes: 16 * BIG })
+    const got: string[] = []
+    const slow = await lab.b.host(() => void got.push('large'))
+    const quick = await lab.b.host(() => 'quick')
+    const large = slow.ask(new Uint8Array(8 * BIG))
+    for (let i = 0; i < 5; i++) expect(await quick.ask(i)).toBe('quick')
+    expect(got).toEqual([])
+    await large
+    expect(got).toEqual(['large'])
+  })
+
+  test('and another one share the way: the smaller of two is not behind the whole of the larger', async () => {
+    const lab = new Lab({ maxMessageBytes: 16 * BIG })
+    const got: string[] = []
+    const one = await lab.b.host(() => void got.push('8 MiB'))
+    const two = await lab.b.host(() => void got.push('1 MiB'))
+    await Promise.all([one.ask(new Uint8Array(8 * BIG)), two.ask(new Uint8Array(BIG))])
+    expect(got).toEqual(['1 MiB', '8 MiB'])
+  })
+
+  test('begins its streams behind it', async () => {
+    const lab = new Lab({ maxMessageBytes: 4 * BIG })
+    const got: unknown[] = []
+    const ref = await lab.b.host(async (msg) => {
+      const { items, bytes } = msg.toObject<{ items: AsyncIterable<number>; bytes: Uint8Array }>()
+      got.push(bytes.byteLength)
+      for await (const item of items) got.push(item)
+    })
+    async function* items(): AsyncGenerator<number> {
+      yield 1
+      yield 2
+    }
+    await ref.ask({ bytes: new Uint8Array(BIG), items: items() })
+    expect(got).toEqual([BIG, 1, 2])
+    await until(() => lab.isClean)
+  })
+
+  test('is taken back when its ask is given up before all of it has left, its streams too', async () => {
+    const lab = new Lab({ maxMessageBytes: 16 * BIG })
+    let handled = 0
+    const ref = await lab.b.host(() => void handled++)
+    const [items, writer] = StreamMessage.create<number>()
+    const controller = new AbortController()
+    const asked = outcomeOf(
+      ref.ask({ bytes: new Uint8Array(8 * BIG), items: items.streamReader() }, { signal: controller.signal }),
+    )
+    await until(() => lab.a.sent.some(isKind('part')))
+    controller.abort('enough')
+    expect(await asked).toBe('enough')
+    await until(() => writer.signal.aborted && lab.isClean)
+    await until(() => lab.a.sent.filter(isKind('part')).at(-1)!.flags === PART.dropped)
+    expect(lab.a.sent.filter(isKind('part')).at(-1)!.flags).toBe(PART.dropped)
+    expect(lab.a.sent.some(isKind('cancel'))).toBe(false)
+    expect(handled).toBe(0)
+    await ref.ask('still there')
+    expect(handled).toBe(1)
+  })
+
+  test('that was not sent completely when the session ends was not sent', async () => {
+    const lab = new Lab({ maxMessageBytes: 16 * BIG })
+    const ref = await lab.b.host(() => 'never')
+    const asked = outcomeOf(ref.ask(new Uint8Array(8 * BIG)))
+    const told = outcomeOf(ref.tell(new Uint8Array(8 * BIG)))
+    await until(() => lab.a.sent.filter(isKind('part')).length > 3)
+    await settle(2)
+    lab.b.association.reset(new ProtocolError('reset by the test'))
+    expect(await asked).toMatchObject({ code: 'session_reset', outcome: 'not-sent' })
+    expect(await told).toMatchObject({ code: 'session_reset', outcome: 'not-sent' })
+    expect(await ref.ask('again')).toBe('never')
+    await settle()
+  })
+
+  test('of more than the other node takes ends the session, typed', async () => {
+    const lab = new Lab({ maxMessageBytes: BIG })
+    Object.defineProperty(lab.a.peers, 'maxMessageBytes', { value: 16 * BIG })
+    const ref = await lab.b.host(() => 'never')
+    expect(await outcomeOf(ref.ask(new Uint8Array(4 * BIG)))).toMatchObject({ code: 'session_reset' })
+    expect(await ref.ask('small')).toBe('never')
+  })
+})
+
+describe('parts', () => {
+  const part = (id: number, flags: number, payload: Uint8Array): Frame => {
+    const frame = new Frame()
+    frame.kind = FRAME.part
+    frame.id = id
+    frame.flags = flags
+    frame.payload = payload
+    return frame
+  }
+
+  test('of a frame are its bytes, cut; put together they are the frame', () => {
+    const sent: Frame[] = []
+    const line = { send: (frame: Frame) => sent.push(frame.clone()) > 0, whenWritable: () => undefined }
+    const outbound = new OutboundTransfers(line, 64 * BIG)
+    const frame = new Frame()
+    frame.kind = FRAME.tell
+    frame.actor = 'a'
+    frame.type = 't'
+    frame.payload = pattern(MAX_WHOLE_BYTES + 1)
+    expect(outbound.mustQueue(frame, 'k')).toBe(true)
+    outbound.queue(frame, 'k', {})
+    return until(() => sent.at(-1)?.flags === PART.last).then(() => {
+      const inbound = new InboundTransfers(BIG)
+      const whole = sent.map((each) => inbound.receive(each)).at(-1)
+      expect(whole).toMatchObject({ kind: FRAME.tell, actor: 'a', type: 't' })
+      expect(whole!.payload).toEqual(pattern(MAX_WHOLE_BYTES + 1))
+      expect(inbound.bytes).toBe(0)
+    })
+  })
+
+  test('are kept up to a bound, more is an OverloadedError, and given back when the others will not come', () => {
+    const inbound = new InboundTransfers(100)
+    inbound.receive(part(1, PART.more, new Uint8Array(60)))
+    expect(() => inbound.receive(part(2, PART.more, new Uint8Array(41)))).toThrow(OverloadedError)
+    inbound.receive(part(1, PART.dropped, new Uint8Array(0)))
+    expect(inbound.bytes).toBe(0)
+    inbound.receive(part(2, PART.more, new Uint8Array(41)))
+    inbound.reset()
+    expect(inbound.bytes).toBe(0)
+  })
+
+  test('of too many messages at a time are an OverloadedError, of none a ProtocolError', () => {
+    const inbound = new InboundTransfers(BIG)
+    for (let id = 1; id <= MAX_TRANSFERS; id++) inbound.receive(part(id, PART.more, new Uint8Array(1)))
+    expect(() => inbound.receive(part(0, PART.more, new Uint8Array(1)))).toThrow(OverloadedError)
+    expect(() => new InboundTransfers(100).receive(part(1, PART.last, pattern(10)))).toThrow(ProtocolError)
+    expect(() => new InboundTransfers(100).receive(part(1, 3, pattern(10)))).toThrow(ProtocolError)
+    // A part within parts: nothing that may come so.
+    const nested = Uint8Array.from([0x82, 0x05, 0x00])
+    expect(() => new InboundTransfers(100).receive(part(1, PART.last, nested))).toThrow(ProtocolError)
+  })
+})
