@@ -98,12 +98,13 @@ export class Association {
         const frame = this.#frame(kind)
         frame.id = id
         fill?.(frame)
-        this.#sendInTurn(frame, kind === FRAME.end ? `#${id}` : '')
+        if (kind === FRAME.end) this.#sendInTurn(frame)
+        else this.#send(frame)
       },
       sendItem: (id, body) => {
         const frame = this.#frame(FRAME.item)
         frame.id = id
-        this.#sendBody(frame, body, `#${id}`)
+        this.#sendBody(frame, body)
       },
       whenWritable: () => this.#session.whenWritable(),
     })
@@ -116,7 +117,7 @@ export class Association {
   #reply(id: number, body: Body): void {
     const frame = this.#frame(FRAME.reply)
     frame.id = id
-    this.#sendBody(frame, body, `=${id}`)
+    this.#sendBody(frame, body)
   }
 
   get runtime(): ActorRuntime {
@@ -141,12 +142,11 @@ export class Association {
       const frame = this.#frame(FRAME.tell)
       frame.actor = actorId
       frame.sender = this.#senderId(delivery)
-      const pair = pairOf(frame)
-      if (!this.#transfers.mustQueue(withPayload(frame, body), pair))
-        return this.#sendBody(frame, body, pair) ? SETTLED : this.#whenTaken()
+      withBody(frame, body)
+      if (!this.#mustQueue(frame, body)) return this.#sendBody(frame, body) ? SETTLED : this.#whenTaken()
       const taken = deferred<void>()
       this.#waitingTells.add(taken)
-      this.#sendBody(frame, body, pair, () => {
+      this.#queue(frame, () => {
         this.#waitingTells.delete(taken)
         taken.resolve()
       })
@@ -178,9 +178,15 @@ export class Association {
       frame.sender = this.#senderId(delivery)
       frame.timeout = timeoutMs > MAX_TIMEOUT_MS ? 0 : Math.max(1, Math.round(timeoutMs))
       const ask = new PendingAsk(id, asksPlain, address, this.#giveUp)
-      this.#sendBody(frame, body, pairOf(frame), () => {
+      withBody(frame, body)
+      if (this.#mustQueue(frame, body))
+        this.#queue(frame, () => {
+          ask.seq = this.#session.last
+        })
+      else {
+        this.#sendBody(frame, body)
         ask.seq = this.#session.last
-      })
+      }
       this.#asks.set(id, ask)
       ask.wait(this.#owner.deadlines, timeoutMs, delivery)
       return ask.promise
@@ -308,35 +314,39 @@ export class Association {
   /**
    * Sends a message, in its turn if it is a large one, or behind one; the streams in it begin once it is on its way.
    *
-   * @param key what it must not overtake
-   * @param sent called when it is on its way
    * @throws NotSerialisableError, with nothing sent
    */
-  #sendBody(frame: Frame, body: Body, key: string, sent?: () => void): boolean {
-    withPayload(frame, body)
-    frame.type = body.type
-    frame.stream = body.stream
-    frame.window = body.window
-    this.#owner.sent(this.nodeId, body.payload.byteLength)
-    if (!body.attachments && this.#canSend && this.#transfers.mustQueue(frame, key)) {
-      const streams = this.#streams.later()
-      this.#transfers.queue(frame, key, {
-        sent: () => {
-          streams.start()
-          sent?.()
-        },
-        dropped: streams.drop,
-      })
+  #sendBody(frame: Frame, body: Body): boolean {
+    withBody(frame, body)
+    if (this.#mustQueue(frame, body)) {
+      this.#queue(frame, undefined)
       return false
     }
     const isRoom = this.#send(frame, body.attachments)
     this.#streams.start()
-    sent?.()
+    this.#owner.sent(this.nodeId, body.payload.byteLength)
     return isRoom
   }
 
-  #sendInTurn(frame: Frame, key: string): void {
-    if (this.#canSend && this.#transfers.mustQueue(frame, key)) this.#transfers.queue(frame, key, {})
+  #mustQueue(frame: Frame, { attachments }: Body): boolean {
+    return this.#transfers.mustQueue(frame) && !attachments && this.#canSend
+  }
+
+  /** @param sent called when it is on its way */
+  #queue(frame: Frame, sent: (() => void) | undefined): void {
+    const streams = this.#streams.later()
+    this.#owner.sent(this.nodeId, frame.payload.byteLength)
+    this.#transfers.queue(frame, {
+      sent: () => {
+        streams.start()
+        sent?.()
+      },
+      dropped: streams.drop,
+    })
+  }
+
+  #sendInTurn(frame: Frame): void {
+    if (this.#transfers.mustQueue(frame) && this.#canSend) this.#transfers.queue(frame, {})
     else this.#send(frame)
   }
 
@@ -388,15 +398,12 @@ export class Association {
   }
 }
 
-/** What keeps its order: messages from one actor to another. */
-function pairOf({ sender, actor }: Frame): string {
-  return `${sender}>${actor}`
-}
-
-function withPayload(frame: Frame, { flags, payload }: Body): Frame {
+function withBody(frame: Frame, { flags, type, stream, window, payload }: Body): void {
   frame.flags = flags
+  frame.type = type
+  frame.stream = stream
+  frame.window = window
   frame.payload = payload
-  return frame
 }
 
 /** The error of a lost session, as whoever waits for one message of it sees it. */

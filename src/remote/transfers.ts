@@ -61,12 +61,13 @@ export class OutboundTransfers {
   }
 
   /** Whether a frame has to wait for its turn: it is large itself, or behind a large one. */
-  mustQueue(frame: Frame, key: string): boolean {
-    return frame.payload.byteLength > MAX_WHOLE_BYTES || (this.#queues.size > 0 && this.#queues.has(key))
+  mustQueue(frame: Frame): boolean {
+    return frame.payload.byteLength > MAX_WHOLE_BYTES || (this.#queues.size > 0 && this.#queues.has(keyOf(frame)))
   }
 
   /** Sends a frame in its turn. */
-  queue(frame: Frame, key: string, fate: Fate): void {
+  queue(frame: Frame, fate: Fate): void {
+    const key = keyOf(frame)
     let queue = this.#queues.get(key)
     if (!queue) this.#queues.set(key, (queue = new Fifo()))
     const isLarge = frame.payload.byteLength > MAX_WHOLE_BYTES
@@ -219,6 +220,12 @@ export class InboundTransfers {
     for (const part of this.#parts.get(id) ?? []) this.#bytes -= part.byteLength
     this.#parts.delete(id)
   }
+}
+
+/** What keeps its order: messages from one actor to another, and the items of one stream. */
+function keyOf({ kind, sender, actor, id }: Frame): string {
+  if (kind === FRAME.ask || kind === FRAME.tell) return `${sender}>${actor}`
+  return kind === FRAME.item || kind === FRAME.end ? `#${id}` : `=${id}`
 }
 
 function bytesOf(frame: Frame): Uint8Array {

@@ -163,8 +163,8 @@ describe('parts', () => {
     frame.actor = 'a'
     frame.type = 't'
     frame.payload = pattern(MAX_WHOLE_BYTES + 1)
-    expect(outbound.mustQueue(frame, 'k')).toBe(true)
-    outbound.queue(frame, 'k', {})
+    expect(outbound.mustQueue(frame)).toBe(true)
+    outbound.queue(frame, {})
     return until(() => sent.at(-1)?.flags === PART.last).then(() => {
       const inbound = new InboundTransfers(BIG)
       const whole = sent.map((each) => inbound.receive(each)).at(-1)
