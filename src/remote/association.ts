@@ -213,6 +213,11 @@ export class Association {
     this.#session.resume()
   }
 
+  /** This node has room again for what is on its way. */
+  release(): void {
+    this.#session.release()
+  }
+
   /** There is no way to the peer: everything waits for another, at most `graceMs` milliseconds. */
   lose(error: PulsingError, graceMs: number): void {
     this.#session.lose(error, graceMs)

@@ -96,7 +96,9 @@ export class Peers implements AssociationOwner {
   }
 
   kept(bytes: number): void {
+    const wasFull = this.isFull
     this.#keptBytes += bytes
+    if (wasFull && !this.isFull) for (const association of this.#associations.values()) association.release()
   }
 
   get isFull(): boolean {
