@@ -6,6 +6,7 @@
 import type { ActorRef } from './actor/actor-ref.ts'
 import type { ActorRuntime } from './actor/actor-runtime.ts'
 import type { ConnectOptions, Member, Peer, ResolveOptions } from './actor/actor-system.ts'
+import { CREATE_TYPE, SYSTEM_ACTOR } from './actor/system-names.ts'
 import { deferred } from './base/deferred.ts'
 import {
   ActorStoppedError,
@@ -18,7 +19,7 @@ import {
 import { Cluster } from './cluster/cluster.ts'
 import { Seeds } from './cluster/seeds.ts'
 import type { CreateRequest } from './cluster/system-actor.ts'
-import { CREATE_TYPE, SYSTEM_ACTOR, SystemActor } from './cluster/system-actor.ts'
+import { SystemActor } from './cluster/system-actor.ts'
 import { Upgrades } from './cluster/upgrades.ts'
 import type { Settings } from './config.ts'
 import type { Connection, Listener, Transport } from './link/connection.ts'

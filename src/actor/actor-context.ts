@@ -87,8 +87,10 @@ export interface ActorContext {
    * `{ ref, reason }`, behind the last message that actor sent here, also when it has ended before, and also when this
    * mailbox is full. Watching it again before that changes nothing.
    *
+   * An actor on another node has ended, too, when that node has, or cannot be reached for as long as sessions wait: then
+   * the reason is `unreachable`.
+   *
    * @throws ConfigError for this actor itself
-   * @throws PulsingUnsupportedError for an actor on another node
    *
    * @example
    * ```ts

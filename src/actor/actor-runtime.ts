@@ -99,14 +99,15 @@ export class ActorRuntime {
 
   /** Starts an actor of the framework itself whose name, a reserved one, serves as its id too. */
   spawnSystem(actor: ActorLike, name: string): ActorRef {
-    const cell = this.startInternal(actor, undefined)
+    // Each actor watched from afar is a message it has not answered yet.
+    const cell = this.startInternal(actor, { reentrant: true, mailbox: { capacity: MAX_MAILBOX_CAPACITY } })
     this.#cells.set(name, cell)
     return cell.ref
   }
 
   /** Starts an actor of the framework itself, without `onStart`: no event tells of it. */
   startInternal(actor: ActorLike, options: SpawnOptions | undefined): ActorCell {
-    const mailbox = new Mailbox(this.#mailboxCapacity, 'wait')
+    const mailbox = new Mailbox(options?.mailbox?.capacity ?? this.#mailboxCapacity, 'wait')
     const cell = new ActorCell(this, actor, undefined, options, mailbox, undefined)
     this.#cells.set(cell.id, cell)
     this.#internal.add(cell)

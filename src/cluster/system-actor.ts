@@ -1,15 +1,17 @@
-/** The actor every node runs for the cluster, named `system/core`: creates actors of listed classes for other members. */
-import type { ActorLike } from '../actor/actor.ts'
+/**
+ * The actor every node runs for the cluster, named `system/core`: creates actors of listed classes for other members, and
+ * tells them when actors they watch have ended.
+ */
+import type { ActorLike, StopReason } from '../actor/actor.ts'
+import type { ActorContext } from '../actor/actor-context.ts'
+import type { ActorRef } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import type { SpawnOptions } from '../actor/actor-system.ts'
+import { CREATE_TYPE, WATCH_TYPE } from '../actor/system-names.ts'
 import { describe, PermissionDeniedError, PulsingUnsupportedError } from '../base/errors.ts'
 import type { Message } from '../message/message.ts'
 
-/** The name of the system actor, which serves as its id too. */
-export const SYSTEM_ACTOR = 'system/core'
-/** Type of a request to create an actor; its value is a {@link CreateRequest}. */
-export const CREATE_TYPE = '@create'
-
+/** The value of a request to create an actor. */
 export interface CreateRequest {
   readonly type: string
   readonly args: readonly unknown[]
@@ -29,9 +31,28 @@ export class SystemActor implements ActorLike {
     this.#host = host
   }
 
-  receive(msg: Message): unknown {
-    if (msg.msgType === CREATE_TYPE && !msg.isStream) return this.#create(msg.toObject<CreateRequest>())
-    throw new PulsingUnsupportedError(`expected a request of type ${CREATE_TYPE}, got ${describe(msg.msgType)}`)
+  receive(msg: Message, ctx: ActorContext): unknown {
+    if (!msg.isStream) {
+      if (msg.msgType === CREATE_TYPE) return this.#create(msg.toObject<CreateRequest>())
+      if (msg.msgType === WATCH_TYPE) return this.#watch(msg.toObject(), ctx.signal)
+    }
+    throw new PulsingUnsupportedError(
+      `expected a request of type ${CREATE_TYPE} or ${WATCH_TYPE}, got ${describe(msg.msgType)}`,
+    )
+  }
+
+  /** Why an actor ended, once it has; at once for one that is not there. */
+  #watch(actorId: unknown, signal: AbortSignal): Promise<StopReason> | StopReason {
+    const cell = typeof actorId === 'string' ? this.#runtime.byId(actorId) : undefined
+    if (!cell) return 'normal'
+    return new Promise((resolve) => {
+      const watcher = { terminated: (_ref: ActorRef, reason: StopReason) => resolve(reason) }
+      cell.watch(watcher)
+      signal.addEventListener('abort', () => {
+        cell.unwatch(watcher)
+        resolve('normal')
+      })
+    })
   }
 
   #create({ type, args, name, options }: CreateRequest): unknown {

@@ -22,6 +22,7 @@ import type { Body } from './payload.ts'
 import { discardMessage, encodeBody } from './payload.ts'
 import { PeerMessages, tooLarge } from './peer-messages.ts'
 import { PendingAsk } from './remote-ask.ts'
+import { RemoteWatches } from './remote-watches.ts'
 import { fromRemoteReply } from './reply.ts'
 import { Session } from './session.ts'
 import { StreamTable } from './stream-table.ts'
@@ -63,6 +64,8 @@ export class Association {
   readonly #streams: StreamTable
   readonly #callbacks: LentCallbacks
   #nextAsk = 1
+  /** Actors over there that are watched from here. */
+  readonly watches = new RemoteWatches(this)
   readonly #transfers: OutboundTransfers
   readonly #arriving: InboundTransfers
   readonly #waitingTells = new Set<Deferred<void>>()
@@ -118,6 +121,11 @@ export class Association {
     const frame = this.#frame(FRAME.reply)
     frame.id = id
     this.#sendBody(frame, body)
+  }
+
+  /** A ref to an actor over there. */
+  refTo(actorId: string, name: string | undefined): ActorRef {
+    return this.#owner.refTo(this.nodeId, actorId, name)
   }
 
   get runtime(): ActorRuntime {

@@ -171,6 +171,8 @@ class StoppedRecipient extends RemoteRecipient {
     watcher.terminated(new Ref(this, this.#runtime.proxies), 'normal')
   }
 
+  override unwatch(): void {}
+
   override ask(message: Message): Promise<unknown> {
     this.#lose(message)
     return Promise.reject(

@@ -3,7 +3,6 @@ import type { Cancellable } from '../actor/actor-context.ts'
 import type { Delivery, Recipient } from '../actor/actor-ref.ts'
 import type { Watcher } from '../actor/terminated.ts'
 import { ignoreRejection } from '../base/deferred.ts'
-import { PulsingUnsupportedError } from '../base/errors.ts'
 import { actorUri } from '../message/address.ts'
 import type { Message } from '../message/message.ts'
 import type { Association } from './association.ts'
@@ -34,13 +33,14 @@ export class RemoteRecipient implements Recipient {
     return this.#associate(this.nodeId).runtime.later(delayMs, () => ignoreRejection(this.tell(message, undefined)))
   }
 
-  watch(_watcher: Watcher): void {
-    throw new PulsingUnsupportedError('expected an actor of this node to watch, got one of another', {
-      address: this.toString(),
-    })
+  watch(watcher: Watcher): void {
+    const association = this.#associate(this.nodeId)
+    association.watches.add(association.refTo(this.id, this.name), watcher)
   }
 
-  unwatch(): void {}
+  unwatch(watcher: Watcher): void {
+    this.#associate(this.nodeId).watches.remove(this.id, watcher)
+  }
 
   /** The association makes a callback of it. */
   lend(callback: (...args: unknown[]) => unknown): unknown {

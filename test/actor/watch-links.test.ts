@@ -1,8 +1,8 @@
 /** Watches and links: what can be watched by a ref that has travelled, and what cannot. */
-import { type ActorContext, type ActorRef, type Message, PulsingUnsupportedError } from 'pulsing'
+import { type ActorContext, type ActorRef, type Message, UnreachableError } from 'pulsing'
 import { describe, expect, test } from 'vitest'
 import { Lab, type LabNode, settle } from '../remote/lab.ts'
-import { cellOf, ended, noted, watchersOf } from './watchers.ts'
+import { ended, noted, watchersOf } from './watchers.ts'
 
 interface Watching {
   readonly ref: ActorRef
@@ -86,29 +86,89 @@ describe('a ref to an actor of this node that came back over a link', () => {
   })
 })
 
-describe('a ref to an actor of another node', () => {
-  test('cannot be watched, however often that is tried, and nothing is kept of it', async () => {
+describe('an actor of another node', () => {
+  test('is told of once, with its reason, however often it is watched, and nothing is left of it', async () => {
     const { a, b } = new Lab()
-    const { ref, ctx } = await watching(a)
+    const { heard, ctx } = await watching(a)
     const remote = await b.host(idle)
-    for (let i = 0; i < 3; i++) expect(() => ctx.watch(remote)).toThrow(PulsingUnsupportedError)
-    expect(() => ctx.watch(ctx.bind(remote))).toThrow('expected an actor of this node to watch')
-    ctx.unwatch(remote)
-    expect(() => ctx.watch(remote)).toThrow(PulsingUnsupportedError)
-    await a.runtime.stop(ref.id, 'killed')
-    expect(cellOf(ref).isStopped).toBe(true)
+    ctx.watch(remote)
+    ctx.watch(remote)
+    ctx.watch(ctx.bind(remote))
+    await settle()
+    expect(heard).toEqual([])
+    await b.runtime.stop(remote.id, 'killed')
+    await settle()
+    expect(heard).toEqual([ended(remote, 'killed')])
+    expect(a.association.watches.size).toBe(0)
+    expect([a.association.isIdle, b.association.isIdle]).toEqual([true, true])
   })
 
-  test('tells what was expected and whose actor it is', async () => {
+  test('that had ended before is told of at once', async () => {
     const { a, b } = new Lab()
-    const { ctx } = await watching(a)
+    const { heard, ctx } = await watching(a)
     const remote = await b.host(idle)
-    expect(() => ctx.watch(remote)).toThrow(
-      expect.objectContaining({
-        code: 'unsupported',
-        message: expect.stringContaining('got one of another'),
-        address: String(remote),
-      }),
-    )
+    await b.runtime.stop(remote.id, 'failed')
+    ctx.watch(remote)
+    await settle()
+    expect(heard).toEqual([ended(remote, 'normal')])
+  })
+
+  test('is told of behind the last message it sent', async () => {
+    const { a, b } = new Lab()
+    const { ref, heard, ctx } = await watching(a)
+    const home = b.peers.refTo(a.nodeId, ref.id, undefined)
+    const remote = await b.host((_msg, own) => {
+      for (let i = 0; i < 100; i++) void own.tell(home, i)
+      own.stop()
+    })
+    ctx.watch(remote)
+    await settle()
+    await remote.tell('go')
+    await settle(30)
+    expect(heard).toHaveLength(101)
+    expect(heard.at(-1)).toBe(ended(remote, 'normal'))
+  })
+
+  test('that is not watched any more is not told of, and not asked about', async () => {
+    const { a, b } = new Lab()
+    const { heard, ctx } = await watching(a)
+    const remote = await b.host(idle)
+    ctx.watch(remote)
+    await settle()
+    ctx.unwatch(remote)
+    await settle()
+    expect([a.association.isIdle, b.association.isIdle]).toEqual([true, true])
+    await b.runtime.stop(remote.id, 'killed')
+    await settle()
+    expect(heard).toEqual([])
+  })
+
+  test('whose node is only out of reach is not told of; whose node is gone is unreachable, once', async () => {
+    const { a, b, clock } = new Lab()
+    const { heard, ctx } = await watching(a)
+    const remote = await b.host(idle)
+    ctx.watch(remote)
+    await settle()
+    a.isLinked = b.isLinked = false
+    a.peers.lost(b.nodeId, new UnreachableError('cut by the test'))
+    clock.advance(1_000)
+    await settle()
+    expect(heard).toEqual([])
+    a.peers.gone(b.nodeId, new UnreachableError('gone, says the test'))
+    await settle()
+    expect(heard).toEqual([ended(remote, 'unreachable')])
+  })
+
+  test('is watched by many with one question', async () => {
+    const { a, b } = new Lab()
+    const watchers = [await watching(a), await watching(a), await watching(a)]
+    const remote = await b.host(idle)
+    for (const { ctx } of watchers) ctx.watch(remote)
+    await settle()
+    expect(a.association.pending.asks).toBe(1)
+    await a.runtime.stop(watchers[2]!.ref.id, 'killed')
+    await b.runtime.stop(remote.id, 'shutdown')
+    await settle()
+    expect(watchers.map(({ heard }) => heard)).toEqual([[ended(remote, 'shutdown')], [ended(remote, 'shutdown')], []])
   })
 })

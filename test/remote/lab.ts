@@ -6,9 +6,11 @@
 import type { ActorLike } from '../../src/actor/actor.ts'
 import type { ActorRef } from '../../src/actor/actor-ref.ts'
 import { ActorRuntime } from '../../src/actor/actor-runtime.ts'
+import { SYSTEM_ACTOR } from '../../src/actor/system-names.ts'
 import { newId } from '../../src/base/ids.ts'
 import { macrotask } from '../../src/base/macrotask.ts'
 import { systemRandom } from '../../src/base/random.ts'
+import { SystemActor } from '../../src/cluster/system-actor.ts'
 import type { Link } from '../../src/link/link.ts'
 import { proxyFactory } from '../../src/proxy/actor-proxies.ts'
 import type { Association } from '../../src/remote/association.ts'
@@ -54,6 +56,7 @@ export class LabNode {
       mailboxCapacity: 256,
       proxies: proxyFactory,
     })
+    this.runtime.spawnSystem(new SystemActor(this.runtime, () => undefined), SYSTEM_ACTOR)
     this.runtime.events.on('deadLetter', ({ reason }) => this.deadLetters.push(reason))
     this.peers = new Peers(
       this.runtime,
