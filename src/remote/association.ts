@@ -9,7 +9,7 @@ import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import { discardStream } from '../actor/discarded-result.ts'
 import type { Deadlines } from '../base/deadlines.ts'
 import type { Deferred } from '../base/deferred.ts'
-import { deferred, rejected, SETTLED } from '../base/deferred.ts'
+import { deferred, ignoreRejection, rejected, SETTLED } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
 import { SessionResetError, toActorError, UnreachableError } from '../base/errors.ts'
 import type { Attachments } from '../link/connection.ts'
@@ -68,7 +68,8 @@ export class Association {
   readonly watches = new RemoteWatches(this)
   readonly #transfers: OutboundTransfers
   readonly #arriving: InboundTransfers
-  readonly #waitingTells = new Set<Deferred<void>>()
+  /** Those who wait for a large message of theirs to leave, and its type. */
+  readonly #waitingTells = new Map<Deferred<void>, string>()
   #end: { readonly error: PulsingError; readonly sent: number } | undefined
 
   constructor(nodeId: string, owner: AssociationOwner) {
@@ -151,9 +152,15 @@ export class Association {
       frame.actor = actorId
       frame.sender = this.#senderId(delivery)
       withBody(frame, body)
-      if (!this.#mustQueue(frame, body)) return this.#sendBody(frame, body) ? SETTLED : this.#whenTaken()
+      if (!this.#mustQueue(frame, body)) {
+        if (this.#sendBody(frame, body)) return SETTLED
+        const sent = this.#whenTaken(message.msgType)
+        ignoreRejection(sent)
+        return sent
+      }
       const taken = deferred<void>()
-      this.#waitingTells.add(taken)
+      ignoreRejection(taken.promise)
+      this.#waitingTells.set(taken, message.msgType)
       this.#queue(frame, () => {
         this.#waitingTells.delete(taken)
         taken.resolve()
@@ -243,7 +250,7 @@ export class Association {
     this.#asks.clear()
     for (const ask of asks) ask.reject(withOutcome(error, ask.seq <= sent ? 'unknown' : 'not-sent'))
     this.#handling.reset(error)
-    for (const tell of [...this.#waitingTells]) tell.reject(withOutcome(error, 'not-sent'))
+    for (const [tell, msgType] of [...this.#waitingTells]) tell.reject(this.#neverLeft(msgType, error))
     this.#waitingTells.clear()
     this.#transfers.reset()
     this.#arriving.reset()
@@ -252,11 +259,17 @@ export class Association {
   }
 
   /** Settles when what was sent last is on its way; rejects when it never will be. */
-  async #whenTaken(): Promise<void> {
+  async #whenTaken(msgType: string): Promise<void> {
     const { number, last } = this.#session
     await this.#session.whenWritable()
     if (this.#session.number === number || !this.#end || last <= this.#end.sent) return
-    throw withOutcome(this.#end.error, 'not-sent')
+    throw this.#neverLeft(msgType, this.#end.error)
+  }
+
+  /** A one-way message was held until the session ended: a dead letter; the error for its sender. */
+  #neverLeft(msgType: string, error: PulsingError): PulsingError {
+    this.#runtime.deadLetter(`actor://${this.nodeId}`, msgType, error.code)
+    return withOutcome(error, 'not-sent')
   }
 
   #deliver(frame: Frame): void {

@@ -40,6 +40,9 @@ export class Peers implements AssociationOwner {
   readonly #routes: Routes
   readonly #graceMs: number
   readonly #associations = new Map<string, Association>()
+  /** Nodes no way leads to, and until when one is waited for: also for those nothing was said to yet. */
+  readonly #lost = new Map<string, { readonly error: PulsingError; readonly until: number }>()
+  #isClosed = false
   #sessions = 0
   #keptBytes = 0
 
@@ -55,7 +58,12 @@ export class Peers implements AssociationOwner {
   /** The association with a node, begun if need be. */
   readonly associate = (nodeId: string): Association => {
     let association = this.#associations.get(nodeId)
-    if (!association) this.#associations.set(nodeId, (association = new Association(nodeId, this)))
+    if (association) return association
+    association = new Association(nodeId, this)
+    this.#associations.set(nodeId, association)
+    const lost = this.#lost.get(nodeId)
+    const leftMs = lost ? lost.until - this.runtime.clock.now() : 0
+    if (lost && leftMs > 0) association.lose(lost.error, leftMs)
     return association
   }
 
@@ -129,16 +137,23 @@ export class Peers implements AssociationOwner {
 
   /** A node can be reached, or frames may have been lost on the way there is. */
   found(nodeId: string): void {
+    this.#lost.delete(nodeId)
     this.#associations.get(nodeId)?.resume()
   }
 
   /** No way leads to a node: what is pending with it waits for another, and then fails. */
   lost(nodeId: string, error: PulsingError): void {
+    if (this.#isClosed) return
     this.#associations.get(nodeId)?.lose(error, this.#graceMs)
+    const now = this.runtime.clock.now()
+    if (this.#lost.size >= MAX_ASSOCIATIONS)
+      for (const [id, { until }] of this.#lost) if (until <= now) this.#lost.delete(id)
+    if (this.#lost.size < MAX_ASSOCIATIONS) this.#lost.set(nodeId, { error, until: now + this.#graceMs })
   }
 
   /** A node is gone for good: what is pending with it fails. */
   gone(nodeId: string, error: PulsingError): void {
+    this.#lost.delete(nodeId)
     this.#associations.get(nodeId)?.reset(error)
     // What a session leaves behind is the number of the peer's last one, kept for as long as there is room.
     if (this.#associations.size > MAX_ASSOCIATIONS) this.#associations.delete(nodeId)
@@ -146,6 +161,8 @@ export class Peers implements AssociationOwner {
 
   /** Ends all associations. */
   close(error: PulsingError): void {
+    this.#isClosed = true
+    this.#lost.clear()
     for (const association of this.#associations.values()) association.reset(error)
     this.deadlines.close()
   }
