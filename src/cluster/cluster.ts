@@ -233,7 +233,7 @@ export class Cluster implements Routes {
     }
     // Where there is just no way now, the session finds that out by itself, and waits for one.
     if (frame.id === UNDELIVERABLE.never && this.topology.nextHop(frame.actor) === link.nodeId)
-      this.peers.gone(
+      this.peers.reset(
         frame.actor,
         new UnreachableError(`expected a way to node ${frame.actor}, got none: ${frame.reason}`, {
           address: `actor://${frame.actor}`,

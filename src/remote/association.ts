@@ -47,6 +47,8 @@ export interface AssociationOwner {
   kept(bytes: number): void
   /** Whether this node keeps as many of them as it may. */
   readonly isFull: boolean
+  /** Set when this node is shut down: why nothing can be sent any more. */
+  readonly closed: PulsingError | undefined
   /** A message was sent on behalf of this node: for whoever decides about direct connections. */
   sent(nodeId: string, bytes: number): void
   /** A signal of a transport negotiation came from a node. */
@@ -145,7 +147,8 @@ export class Association {
 
   tell(actorId: string, message: Message, delivery: Delivery | undefined): Promise<void> {
     const link = this.#owner.linkTo(this.nodeId)
-    if (!link && !this.#session.isWaiting) return this.#tellFailed(message, this.#unreachable())
+    if (this.#owner.closed || !this.#canSend)
+      return this.#tellFailed(message, this.#owner.closed ?? this.#unreachable())
     try {
       const body = encodeBody(message, true, this.#streams, this.#transferable(link, delivery))
       const frame = this.#frame(FRAME.tell)
@@ -183,7 +186,7 @@ export class Association {
       const outer = delivery?.within?.envelope
       if (outer?.isCancelled) throw outer.cancelReason
       const link = this.#owner.linkTo(this.nodeId)
-      if (!link && !this.#session.isWaiting) throw this.#unreachable()
+      if (this.#owner.closed || !this.#canSend) throw this.#owner.closed ?? this.#unreachable()
       const timeoutMs = delivery ? this.#runtime.timeoutOf(delivery) : DEFAULT_ASK_TIMEOUT_MS
       const body = encodeBody(message, asksPlain, this.#streams, this.#transferable(link, delivery))
       const id = this.#nextAsk++
@@ -402,7 +405,8 @@ export class Association {
 
   /** Objects to hand over: only a neighbour gets them, and only where the link can; everybody else gets copies. */
   #transferable(link: Link | undefined, delivery: Delivery | undefined): readonly object[] | undefined {
-    return delivery?.transfer && link?.transfers && link.nodeId === this.nodeId ? delivery.transfer : undefined
+    if (!delivery?.transfer || this.#session.isHolding) return undefined
+    return link?.transfers && link.nodeId === this.nodeId ? delivery.transfer : undefined
   }
 
   #senderId(delivery: Delivery | undefined): string {

@@ -42,7 +42,8 @@ export class Peers implements AssociationOwner {
   readonly #associations = new Map<string, Association>()
   /** Nodes no way leads to, and until when one is waited for: also for those nothing was said to yet. */
   readonly #lost = new Map<string, { readonly error: PulsingError; readonly until: number }>()
-  #isClosed = false
+  /** Set when this node is shut down: why nothing can be sent any more. */
+  closed: PulsingError | undefined
   #sessions = 0
   #keptBytes = 0
 
@@ -143,7 +144,7 @@ export class Peers implements AssociationOwner {
 
   /** No way leads to a node: what is pending with it waits for another, and then fails. */
   lost(nodeId: string, error: PulsingError): void {
-    if (this.#isClosed) return
+    if (this.closed) return
     this.#associations.get(nodeId)?.lose(error, this.#graceMs)
     const now = this.runtime.clock.now()
     if (this.#lost.size >= MAX_ASSOCIATIONS)
@@ -155,13 +156,17 @@ export class Peers implements AssociationOwner {
   gone(nodeId: string, error: PulsingError): void {
     this.#lost.delete(nodeId)
     this.#associations.get(nodeId)?.reset(error)
-    // What a session leaves behind is the number of the peer's last one, kept for as long as there is room.
-    if (this.#associations.size > MAX_ASSOCIATIONS) this.#associations.delete(nodeId)
+    this.#associations.delete(nodeId)
+  }
+
+  /** What is pending with a node fails, though the node lives on. */
+  reset(nodeId: string, error: PulsingError): void {
+    this.#associations.get(nodeId)?.reset(error)
   }
 
   /** Ends all associations. */
   close(error: PulsingError): void {
-    this.#isClosed = true
+    this.closed = error
     this.#lost.clear()
     for (const association of this.#associations.values()) association.reset(error)
     this.deadlines.close()

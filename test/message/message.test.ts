@@ -153,10 +153,8 @@ test('any JSON value is the same after bytes', () => {
   )
 })
 
-test('a key named __proto__ is data, and changes nobody’s prototype', () => {
+test('a key named __proto__ does not travel, and changes nobody’s prototype', () => {
   const value: unknown = JSON.parse('{"__proto__":{"admin":true},"a":1}')
-  const read = Message.single('', Message.fromObject('', value).payload).toObject<{ admin?: boolean; a: number }>()
-  expect(read.a).toBe(1)
-  expect(read.admin).toBe(undefined)
+  expect(() => Message.fromObject('', value).payload).toThrow(NotSerialisableError)
   expect(({} as { admin?: boolean }).admin).toBe(undefined)
 })
