@@ -22,10 +22,11 @@ const steps = {
   unit: async () => vitest('node', await inOwnNetwork()),
   browser: async () => vitest('browser', await inBrowserNetwork()),
   package: packageChecks,
+  interop: interopChecks,
   e2e: endToEnd,
   soak: async () => vitest('soak', await inOwnNetwork()),
 }
-const usual = ['lint', 'types', 'layers', 'build', 'unit', 'browser', 'package', 'e2e']
+const usual = ['lint', 'types', 'layers', 'build', 'unit', 'browser', 'package', 'interop', 'e2e']
 
 /** Runs Node.js where WebRTC finds a host candidate and nothing is reached by mistake. */
 async function inOwnNetwork() {
@@ -58,9 +59,28 @@ async function vitest(project, start) {
 
 async function packageChecks() {
   const start = await inBrowserNetwork()
-  const folder = join(root, 'test/package')
+  const { preparePackage } = await import('./pack.mjs')
+  return checks('package', start, await preparePackage(scratch))
+}
+
+/** Counts nothing where there is no Python for the independent client. */
+async function interopChecks() {
+  const python = await (await import('./python.mjs')).ensurePython()
+  if (python === undefined) {
+    console.log(
+      'interop: not run, there is no Python with the packages websockets and cbor2 (PULSING_PYTHON names one)',
+    )
+    return { passed: 0, failed: 0 }
+  }
+  await (await import('./build.mjs')).buildIfStale()
+  return checks('interop', await inOwnNetwork(), { PULSING_PYTHON: python })
+}
+
+/** The `*.check.mjs` of a folder of test/, under the test runner of Node.js. */
+async function checks(name, start, env) {
+  const folder = join(root, 'test', name)
   const files = readdirSync(folder).filter((file) => file.endsWith('.check.mjs'))
-  const report = join(scratch, 'package.tap')
+  const report = join(scratch, `${name}.tap`)
   const [first, ...rest] = [
     '--test',
     '--test-concurrency=1',
@@ -70,8 +90,6 @@ async function packageChecks() {
     `--test-reporter-destination=${report}`,
     ...files.map((file) => join(folder, file)),
   ]
-  const { preparePackage } = await import('./pack.mjs')
-  const env = await preparePackage(scratch)
   const code = await start(first, rest, { env })
   const text = readFileSync(report, 'utf8')
   const number = (word) => Number(text.match(new RegExp(`^# ${word} (\\d+)$`, 'm'))?.[1] ?? 0)

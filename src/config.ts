@@ -13,7 +13,10 @@ import { typeNameOf } from './proxy/as-actor.ts'
 
 /** Bounds that protect a node, for {@link SystemConfig.withLimits}. */
 export interface Limits {
-  /** Largest message to or from another node, in bytes. Default, and most, {@link DEFAULT_MAX_MESSAGE_BYTES}. */
+  /**
+   * Largest message to or from another node, in bytes, the same on all nodes. Default
+   * {@link DEFAULT_MAX_MESSAGE_BYTES}, at most {@link MAX_MESSAGE_BYTES}.
+   */
   readonly maxMessageBytes: number
   /**
    * How long `createActorSystem` waits to join its seeds, in milliseconds, before it rejects with PulsingTimeoutError.
@@ -27,8 +30,10 @@ export interface Limits {
   readonly sessionGraceMs: number
 }
 
-/** Largest message in bytes: 15 MiB, which leaves room for its head in the largest batch of every transport. */
-export const DEFAULT_MAX_MESSAGE_BYTES: number = 15 * 1024 * 1024
+/** Largest message in bytes unless `withLimits` says otherwise: 16 MiB. */
+export const DEFAULT_MAX_MESSAGE_BYTES: number = 16 * 1024 * 1024
+/** The largest it can be set to: 1 GiB. */
+export const MAX_MESSAGE_BYTES: number = 1024 * 1024 * 1024
 
 /** How long a session waits for a way to its peer unless `withLimits` says otherwise, in milliseconds. */
 export const DEFAULT_SESSION_GRACE_MS = 60_000
@@ -218,8 +223,8 @@ export class SystemConfig {
         ? []
         : [`expected limit ${name} as a positive number, got ${describe(value)}`]
     })
-    if ((limits.maxMessageBytes ?? 0) > DEFAULT_MAX_MESSAGE_BYTES)
-      problems.push(`expected maxMessageBytes of at most ${DEFAULT_MAX_MESSAGE_BYTES}, got ${limits.maxMessageBytes}`)
+    if ((limits.maxMessageBytes ?? 0) > MAX_MESSAGE_BYTES)
+      problems.push(`expected maxMessageBytes of at most ${MAX_MESSAGE_BYTES}, got ${limits.maxMessageBytes}`)
     if (problems.length > 0) throw new ConfigError(problems)
     return this.#with({ limits: { ...this.settings.limits, ...limits } })
   }

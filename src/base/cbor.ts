@@ -7,8 +7,9 @@
  * read everywhere: what `cbor-scan.ts` would stop at the other end is refused at this one.
  */
 import { Encoder, Tag } from '#cbor-x'
+import { isErrorName, MAX_BIGNUM_BYTES, regExpCost } from './cbor-content.ts'
 import type { CborScan } from './cbor-scan.ts'
-import { HARMLESS_BYTES, isErrorName, isRegExp, MAX_BIGNUM_BYTES, MAX_DEPTH, scanCbor } from './cbor-scan.ts'
+import { HARMLESS_BYTES, MAX_DEPTH, MAX_ITEMS, scanCbor } from './cbor-scan.ts'
 import { describe, NotSerialisableError, ProtocolError } from './errors.ts'
 
 /** Values up to this long are decoded from one array. */
@@ -68,11 +69,9 @@ function decodeScanned(bytes: Uint8Array, { errorAt, problem, marks }: CborScan)
       offset: errorAt,
     })
   if (marks && losesMarks()) return decodeWhole(withDoubledMarks(bytes, marks))
-  if (byteLength > SCRATCH_BYTES) {
-    const isPlain = Object.getPrototypeOf(bytes) === Uint8Array.prototype
-    return decodeWhole(isPlain ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, byteLength))
-  }
-  // cbor-x keeps a DataView on every array it is given, which costs more than decoding a small one: they share an array.
+  // cbor-x leaves a DataView on every array it is given: this one is nobody's, and a Buffer is none.
+  if (byteLength > SCRATCH_BYTES) return decodeWhole(new Uint8Array(bytes.buffer, bytes.byteOffset, byteLength))
+  // To make one costs more than to decode a small value: they share an array.
   scratch ??= new Uint8Array(SCRATCH_BYTES)
   scratch.set(bytes)
   return decodeWhole(scratch, byteLength)
@@ -84,6 +83,11 @@ function decodeWhole(bytes: Uint8Array, end?: number): unknown {
   } catch (cause) {
     throw new ProtocolError('expected one CBOR value, got bytes that are none', { cause, offset: 0 })
   }
+}
+
+/** Where {@link decodeCbor} found a fault, for an error that says more about the bytes. */
+export function placeOf(cause: unknown): { readonly offset?: number } {
+  return cause instanceof ProtocolError && cause.offset !== undefined ? { offset: cause.offset } : {}
 }
 
 let hasLostMarks: boolean | undefined
@@ -127,8 +131,13 @@ export interface Lowering {
   lower(value: object): Tag | undefined
 }
 
-/** Beyond this a bigint is a big number of more than {@link MAX_BIGNUM_BYTES}. */
+/** Bits of the largest integer that can travel. */
 const BIGINT_BITS = 8n * BigInt(MAX_BIGNUM_BYTES)
+/** The tag of errors and regular expressions. */
+const NAMED_TAG = 27
+
+/** What the regular expressions of the value being lowered count for. */
+let regExps = 0
 
 /**
  * `value` in terms CBOR knows. Returns the very same object when nothing in it had to be replaced.
@@ -136,10 +145,22 @@ const BIGINT_BITS = 8n * BigInt(MAX_BIGNUM_BYTES)
  * @throws NotSerialisableError naming the path of the first value that cannot travel
  */
 export function lower(value: unknown, lowering?: Lowering): unknown {
-  if (typeof value !== 'object' || value === null) {
-    if (typeof value !== 'function' && typeof value !== 'symbol') return value
-  }
+  if (isSimple(value)) return value
+  regExps = 0
   return lowerAt(value, lowering, '', 0)
+}
+
+/** Values that are always themselves. */
+function isSimple(value: unknown): boolean {
+  switch (typeof value) {
+    case 'string':
+    case 'number':
+    case 'boolean':
+    case 'undefined':
+      return true
+    default:
+      return value === null
+  }
 }
 
 function lowerAt(value: unknown, lowering: Lowering | undefined, path: string, depth: number): unknown {
@@ -153,14 +174,13 @@ function lowerAt(value: unknown, lowering: Lowering | undefined, path: string, d
     }
     case 'symbol':
       throw refused(value, path)
+    case 'bigint':
+      if ((value < 0n ? ~value : value) >> BIGINT_BITS === 0n) return value
+      throw new NotSerialisableError(`expected an integer of at most ${BIGINT_BITS} bits${at(path)}, got a larger one`)
     default:
       return value
   }
   if (value === null) return value
-  if (depth > MAX_DEPTH)
-    throw new NotSerialisableError(
-      `expected a value at most ${MAX_DEPTH} levels deep, without cycles, got a deeper one at ${path.slice(0, 120)}…`,
-    )
   const prototype: unknown = Object.getPrototypeOf(value)
   const own = (value as { [lowered]?(): Tag })[lowered]
   if (own) return own.call(value)
@@ -168,21 +188,25 @@ function lowerAt(value: unknown, lowering: Lowering | undefined, path: string, d
   if (prototype === Object.prototype || prototype === null)
     return lowerFields(value as Record<string, unknown>, lowering, path, depth, prototype)
   if (Array.isArray(value)) return lowerItems(value, lowering, path, depth)
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Date)
-    return lowering?.lower(value) ?? value
+  if (ArrayBuffer.isView(value)) return lowering?.lower(value) ?? lowerView(value, path)
+  if (value instanceof ArrayBuffer || value instanceof Date) return lowering?.lower(value) ?? value
   if (value instanceof Map) {
+    expectShallow(depth, path)
     return new Map(
       [...value].map(([key, item]) => [
         lowerAt(key, lowering, `${path}<key>`, depth + 1),
-        lowerAt(item, lowering, `${path}.get(${String(key)})`, depth + 1),
+        lowerAt(item, lowering, `${path}.get(${typeof key === 'string' ? key : describe(key)})`, depth + 1),
       ]),
     )
   }
-  if (value instanceof Set)
+  if (value instanceof Set) {
+    expectShallow(depth, path)
     return new Set([...value].map((item) => lowerAt(item, lowering, `${path}<item>`, depth + 1)))
+  }
   const tag = lowering?.lower(value)
   if (tag) return tag
-  if (value instanceof Error || value instanceof RegExp) return value
+  if (value instanceof Error) return lowerError(value)
+  if (value instanceof RegExp) return lowerRegExp(value, path)
   if (isOpaque(value)) throw refused(value, path)
   return lowerFields({ ...value } as Record<string, unknown>, lowering, path, depth, Object.prototype)
 }
@@ -194,10 +218,18 @@ function lowerFields(
   depth: number,
   prototype: unknown,
 ): unknown {
-  let copy: Record<string, unknown> | undefined = prototype === null ? { ...fields } : undefined
+  expectShallow(depth, path)
+  // What can be iterated is written as what it yields.
+  let copy: Record<string, unknown> | undefined =
+    Symbol.iterator in fields
+      ? Object.fromEntries(Object.entries(fields))
+      : prototype === null
+        ? { ...fields }
+        : undefined
   for (const key in fields) {
+    if (key === '__proto__') throw refused(fields, path, 'an object with a field __proto__')
     const before = fields[key]
-    if (typeof before !== 'object' && typeof before !== 'function' && typeof before !== 'symbol') continue
+    if (isSimple(before)) continue
     const after = lowerAt(before, lowering, `${path}.${key}`, depth + 1)
     if (after !== before) (copy ??= { ...fields })[key] = after
   }
@@ -205,14 +237,44 @@ function lowerFields(
 }
 
 function lowerItems(items: readonly unknown[], lowering: Lowering | undefined, path: string, depth: number): unknown {
-  let copy: unknown[] | undefined
+  expectShallow(depth, path)
+  // Of other classes of arrays it is not known how they are written.
+  let copy: unknown[] | undefined = items.constructor === Array ? undefined : Array.from(items)
   for (let i = 0; i < items.length; i++) {
     const before = items[i]
-    if (typeof before !== 'object' && typeof before !== 'function' && typeof before !== 'symbol') continue
+    if (isSimple(before)) continue
     const after = lowerAt(before, lowering, `${path}[${i}]`, depth + 1)
     if (after !== before) (copy ??= items.slice())[i] = after
   }
   return copy ?? items
+}
+
+function lowerView(value: ArrayBufferView, path: string): ArrayBufferView {
+  // The one typed array without a tag the library knows.
+  if ((value as { readonly [Symbol.toStringTag]?: string })[Symbol.toStringTag] === 'Float16Array')
+    throw refused(value, path)
+  return value
+}
+
+/** An error as the library writes it; by another name where its own, or its message, cannot be read. */
+function lowerError(error: Error): Error | Tag {
+  const { name, message }: { readonly name: unknown; readonly message: unknown } = error
+  if (typeof name === 'string' && typeof message === 'string' && isErrorName(name)) return error
+  return new Tag(['Error', typeof message === 'string' ? message : describe(message)], NAMED_TAG)
+}
+
+function lowerRegExp(value: RegExp, path: string): RegExp {
+  regExps += regExpCost(value.source, value.flags)
+  if (regExps <= MAX_ITEMS / 2) return value
+  throw refused(value, path, 'regular expressions that are too much work to read')
+}
+
+/** @throws NotSerialisableError for an array, or anything with fields or items, that is too deep in others */
+function expectShallow(depth: number, path: string): void {
+  if (depth < MAX_DEPTH) return
+  throw new NotSerialisableError(
+    `expected a value at most ${MAX_DEPTH} levels deep, without cycles, got a deeper one at ${path.slice(0, 120)}…`,
+  )
 }
 
 /** Platform objects whose state is not in their fields: sending their fields would send nothing. */
@@ -220,8 +282,10 @@ function isOpaque(value: object): boolean {
   return value instanceof Promise || value instanceof WeakMap || value instanceof WeakSet || Symbol.toStringTag in value
 }
 
-function refused(value: unknown, path: string): NotSerialisableError {
+function refused(value: unknown, path: string, got = describe(value)): NotSerialisableError {
   return new NotSerialisableError(
-    `expected plain data, bytes, a Date, Map, Set, Error, ActorRef or stream at ${path || 'the top'}, got ${describe(value)}`,
+    `expected plain data, bytes, a Date, Map, Set, Error, ActorRef or stream${at(path)}, got ${got}`,
   )
 }
+
+const at = (path: string): string => ` at ${path || 'the top'}`

@@ -2,7 +2,7 @@
  * What nodes tell each other about the cluster, as CBOR arrays: a node's whole record, or one change of it. Every node
  * writes only its own record and numbers its changes, so that news can come twice or by several ways without harm.
  */
-import { decodeCbor, encodeCbor } from '../base/cbor.ts'
+import { decodeCbor, encodeCbor, placeOf } from '../base/cbor.ts'
 import { describe, ProtocolError } from '../base/errors.ts'
 import { isId } from '../base/ids.ts'
 import { MAX_NAME_LENGTH } from '../message/address.ts'
@@ -58,7 +58,10 @@ export function decodeUpdates(bytes: Uint8Array): Update[] {
   try {
     value = decodeCbor(bytes)
   } catch (cause) {
-    throw new ProtocolError('expected cluster updates as CBOR array, got bytes that are none', { cause })
+    throw new ProtocolError('expected cluster updates as CBOR array, got bytes that are none', {
+      cause,
+      ...placeOf(cause),
+    })
   }
   if (!Array.isArray(value) || value.length > MAX_UPDATES)
     throw new ProtocolError(`expected at most ${MAX_UPDATES} cluster updates, got ${describe(value)}`)

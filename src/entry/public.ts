@@ -72,7 +72,7 @@ export {
 } from '../base/errors.ts'
 export type { Random } from '../base/random.ts'
 export type { Limits } from '../config.ts'
-export { DEFAULT_MAX_MESSAGE_BYTES, DEFAULT_SESSION_GRACE_MS, SystemConfig } from '../config.ts'
+export { DEFAULT_MAX_MESSAGE_BYTES, DEFAULT_SESSION_GRACE_MS, MAX_MESSAGE_BYTES, SystemConfig } from '../config.ts'
 export type { Applicant, Auth } from '../link/auth-setting.ts'
 export type {
   Attachments,

@@ -1,5 +1,5 @@
 /** The first frame each side sends: who it is, which versions it speaks, what it can do. Checked before anything else is read. */
-import { decodeCbor, encodeCbor } from '../base/cbor.ts'
+import { decodeCbor, encodeCbor, placeOf } from '../base/cbor.ts'
 import { describe, ProtocolError } from '../base/errors.ts'
 import { isId } from '../base/ids.ts'
 import { PROTOCOL_VERSION } from '../wire/frame.ts'
@@ -40,7 +40,7 @@ export function decodeHello(bytes: Uint8Array): Hello {
   try {
     value = decodeCbor(bytes)
   } catch (cause) {
-    throw new ProtocolError('expected a hello as CBOR map, got bytes that are none', { cause })
+    throw new ProtocolError('expected a hello as CBOR map, got bytes that are none', { cause, ...placeOf(cause) })
   }
   const get = (key: string): unknown =>
     typeof value === 'object' && value !== null && Object.hasOwn(value, key)

@@ -57,6 +57,8 @@ export class Session {
   readonly #control = new Frame()
   #number: number
   #next = 1
+  /** Whether the peer may have heard of this session. */
+  #hasSpoken = false
   /** The last frame that left this node. */
   #sent = 0
   /** The last frame the peer is known to have. */
@@ -154,6 +156,7 @@ export class Session {
     if (isHeld) return false
     this.#log.markSent()
     this.#sent = frame.seq
+    this.#hasSpoken = true
     return link.sendRaw(bytes) && !this.#log.isFull && !this.#owner.isFull
   }
 
@@ -163,6 +166,7 @@ export class Session {
     // On a link that dies with the peer nothing is lost alone.
     if (!link.diesWithPeer) this.#log.addGone(frame.seq)
     this.#sent = this.#next++
+    this.#hasSpoken = true
     return isRoom
   }
 
@@ -214,7 +218,8 @@ export class Session {
   #miss(frame: Frame): void {
     if (!this.#isPort(frame)) this.#hasMissed = true
     else if (this.#sequence.meet(frame.session) !== 'stale') {
-      this.#sequence.reset(frame.session + 1)
+      this.#sequence.reset(frame.session)
+      this.#sequence.reset()
       this.#sendReset(frame.session)
     }
   }
@@ -244,27 +249,26 @@ export class Session {
     this.#isAsking = this.#isBeginning || this.#log.size > 0
     if (this.#sequence.session !== 0) this.#acknowledge(ACK_RESEND)
     // Also when nothing waits here: the peer may have ended the session, and its word may have been lost.
-    if (this.#isAsking || this.#sent > 0 || this.#sequence.session !== 0) this.#probe()
+    if (this.#isAsking || this.#hasSpoken || this.#sequence.session !== 0) this.#probe()
     if (this.#isAsking) this.#expectAck()
     this.release()
   }
 
   /** Ends the session: everything pending fails with `error`, nothing of it arrives any more. The next frame begins a new one. */
   reset(error: PulsingError): void {
-    this.#reset(error, 0)
+    this.#reset(error)
   }
 
   #endedByPeer(how: string, next: number): void {
     this.#fail(`node ${this.#peer} ${how}`, next)
   }
 
-  /** @param next the session of the peer that is to follow, 0 where that is not known */
   #fail(message: string, next = 0): void {
     this.#reset(new SessionResetError(message, { address: nodeUri(this.#peer) }), next)
-    this.#expectAck()
   }
 
-  #reset(error: PulsingError, next: number): void {
+  /** @param next the session of the peer that is to follow, 0 where that is not known */
+  #reset(error: PulsingError, next = 0): void {
     const sent = this.#sent
     const met = this.#sequence.session
     for (const timer of [this.#ackTimer, this.#gapTimer, this.#probeTimer, this.#graceTimer]) timer?.cancel()
@@ -282,10 +286,14 @@ export class Session {
     this.#lost = undefined
     this.#hasMissed = false
     // Who never exchanged anything has nothing old to fear.
-    this.#isBeginning ||= sent > 0 || met > 0 || next > 0
+    this.#isBeginning ||= this.#hasSpoken || met > 0 || next > 0
+    this.#hasSpoken = false
     this.#isAsking = this.#isBeginning
     if (met > 0 && next === 0) this.#sendReset(met)
-    if (this.#isAsking) this.#probe()
+    if (this.#isAsking) {
+      this.#probe()
+      this.#expectAck()
+    }
     const room = this.#room
     this.#room = undefined
     this.#owner.ended(error, sent)
@@ -347,7 +355,7 @@ export class Session {
     }
     // One that was overtaken on the way says nothing new, and asks for what has arrived since.
     if (count < this.#acknowledgedTo) return
-    if (count > this.#acknowledgedTo) this.#probeDelayMs = PROBE_DELAY_MS
+    if (count > this.#acknowledgedTo) this.#heardAgain()
     this.#acknowledgedTo = count
     const before = this.#log.bytes
     this.#log.acknowledge(count)
@@ -407,21 +415,30 @@ export class Session {
     })
   }
 
-  /** Sees to it that what was sent, or asked, is answered. */
+  /** Sees to it that what was sent, or asked, is answered. Without a way nobody answers; {@link resume} begins again. */
   #expectAck(): void {
-    if (this.#probeTimer || this.#lost) return
+    if (this.#probeTimer || !this.#owner.link()) return
     this.#probedAt = this.#acknowledgedTo
     this.#probeTimer = this.#owner.clock.setTimer(() => {
       this.#probeTimer = undefined
-      if (this.#log.size === 0 && !this.#isAsking) return
-      const isSilent = this.#acknowledgedTo === this.#probedAt && !this.#owner.link()?.isBlocked
-      if (this.#isAsking || isSilent) {
+      const link = this.#owner.link()
+      if (!link || (this.#log.size === 0 && !this.#isAsking)) return
+      if (this.#isAsking || (this.#acknowledgedTo === this.#probedAt && !link.isBlocked)) {
         this.#probeDelayMs = Math.min(MAX_PROBE_DELAY_MS, this.#probeDelayMs * 2)
         this.#probe()
       }
       this.#expectAck()
     }, this.#probeDelayMs)
     this.#probeTimer.hold(false)
+  }
+
+  /** After a silence the next one is noticed as soon as the first. */
+  #heardAgain(): void {
+    if (this.#probeDelayMs === PROBE_DELAY_MS) return
+    this.#probeDelayMs = PROBE_DELAY_MS
+    this.#probeTimer?.cancel()
+    this.#probeTimer = undefined
+    this.#expectAck()
   }
 
   /** Asks the peer what of this session it has got. */
@@ -468,6 +485,7 @@ export class Session {
     this.#address(frame, link.nodeId === this.#peer)
     frame.session = this.#number
     frame.seq = 0
+    this.#hasSpoken = true
     link.send(frame)
   }
 

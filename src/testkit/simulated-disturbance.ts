@@ -7,7 +7,7 @@ import type { SimulatedNetwork } from './simulated-network.ts'
 /**
  * What can happen to a link. `cut`: it breaks, and both ends are told. `cut-unseen`: only one is. `silence`: nothing gets
  * through any more, one way or both, and nobody is told. `stall`: nothing gets through for a while. `part`: its two hosts
- * cannot reach each other for a while.
+ * cannot reach each other for a while; both are told that the link is over, or one of them, or none.
  */
 export type Fault = 'cut' | 'cut-unseen' | 'silence' | 'stall' | 'part'
 
@@ -58,7 +58,7 @@ export function disturb(
   const healing = new Map<Timer, () => void>()
   const happen = (): void => {
     next = clock.setTimer(happen, everyMs * 2 * random.float())
-    const links = network.links().filter(({ isOpen }) => isOpen)
+    const links = network.links().filter(({ isWhole }) => isWhole)
     if (links.length === 0) return
     const link = random.pick(links)
     const [a, b] = link.hosts
@@ -79,6 +79,9 @@ export function disturb(
         else link.stall(lastsMs * random.float(), side)
         break
       case 'part': {
+        const told = random.int(4)
+        if (told < 2) link.cut({ seenBy: side })
+        else if (told === 2) link.cut()
         network.part(a, b)
         const heal = (): void => network.heal(a, b)
         const timer = clock.setTimer(() => {

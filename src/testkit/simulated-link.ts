@@ -42,8 +42,8 @@ export interface SimulatedLink {
   readonly number: number
   /** The host that dialled, and the one that listened. */
   readonly hosts: readonly [dialer: string, listener: string]
-  /** Whether both ends are still open; they may not have noticed that it is cut. */
-  readonly isOpen: boolean
+  /** Whether it is up, and was neither cut nor silenced, not even one way. */
+  readonly isWhole: boolean
   /** Lets nothing arrive for `ms` milliseconds, what `from` sends, or, without it, both ways; then all goes on. */
   stall(ms: number, from?: string): void
   /** Loses all that `from` sends from now on, or, without it, both: neither is told. */
@@ -82,8 +82,8 @@ export class HostLink implements SimulatedLink {
     SimulatedConnection.join(...this.ends)
   }
 
-  get isOpen(): boolean {
-    return !this.ends[0].isOver && !this.ends[1].isOver
+  get isWhole(): boolean {
+    return this.ends.every(({ isOver, wire }) => !isOver && wire.isOpen)
   }
 
   stall(ms: number, from?: string): void {

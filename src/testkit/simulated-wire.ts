@@ -45,6 +45,10 @@ export class SimulatedWire {
   get size(): number {
     return this.#underway.size
   }
+  /** Whether it takes what is sent, and delivers it. */
+  get isOpen(): boolean {
+    return this.#state === 'open'
+  }
   /** Whether nothing arrives any more. */
   get isSilent(): boolean {
     return this.#state === 'silent'
@@ -85,8 +89,9 @@ export class SimulatedWire {
     if (this.#state === 'open') this.#state = 'shut'
   }
 
-  /** Loses everything, from now on. */
+  /** Loses everything, from now on. What was shut has had its end. */
   silence(): void {
+    if (this.#state === 'shut') return
     this.#state = 'silent'
     this.#lose(0)
   }

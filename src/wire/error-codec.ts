@@ -2,7 +2,7 @@
  * Errors to bytes and back. A code from our list becomes the same class again; anything else arrives as a
  * PulsingSystemError: no peer chooses what is constructed. The stack is the remote one; causes come as far as they go.
  */
-import { decodeCbor, encodeCbor, lower } from '../base/cbor.ts'
+import { decodeCbor, encodeCbor, lower, placeOf } from '../base/cbor.ts'
 import type { PulsingErrorOptions } from '../base/errors.ts'
 import {
   ActorAlreadyExistsError,
@@ -34,6 +34,7 @@ import {
 export const MAX_ERROR_BYTES = 65_536
 const MAX_CAUSES = 8
 const MAX_TEXT = 16_384
+const MAX_NAME = 256
 
 interface ErrorRecord {
   readonly name: string
@@ -148,39 +149,70 @@ function classNameOf(error: Error): string {
 
 /** The bytes of any thrown value. Never throws, and never more than {@link MAX_ERROR_BYTES}: what is too much is left out. */
 export function encodeError(error: unknown): Uint8Array {
-  const record = toRecord(toActorError(error), 0)
-  try {
-    const bytes = encodeCbor(record)
-    if (bytes.byteLength <= MAX_ERROR_BYTES) return bytes
-  } catch {
-    // Details that CBOR cannot hold: the error goes without them.
+  const record = recordOf(error)
+  const { name, code, message, stack } = record
+  const bare: ErrorRecord = { name, code, message }
+  for (const attempt of stack === undefined ? [record] : [record, { ...bare, stack }]) {
+    try {
+      const bytes = encodeCbor(lower(attempt))
+      if (bytes.byteLength <= MAX_ERROR_BYTES) return bytes
+    } catch {
+      // Details that CBOR cannot hold, or too deep inside causes: the error goes without them.
+    }
   }
-  return encodeCbor({ name: record.name, code: record.code, message: record.message })
+  return encodeCbor(bare)
 }
 
-/** @param address where the error comes from, when the record does not say */
+function recordOf(error: unknown): ErrorRecord {
+  try {
+    return toRecord(toActorError(error), 0)
+  } catch {
+    return { name: 'PulsingSystemError', code: 'system_error', message: 'an error that cannot be looked at' }
+  }
+}
+
+/**
+ * The error of any bytes: a ProtocolError where they are no record.
+ *
+ * @param address where the error comes from, when the record does not say
+ */
 export function decodeError(bytes: Uint8Array, address: string): PulsingError {
+  if (bytes.byteLength > MAX_ERROR_BYTES)
+    return new ProtocolError(`expected an error record of at most ${MAX_ERROR_BYTES} bytes, got ${bytes.byteLength}`, {
+      address,
+    })
   let value: unknown
   try {
     value = decodeCbor(bytes)
   } catch (cause) {
-    return new ProtocolError('expected an error record, got bytes that are none', { cause, address })
+    return new ProtocolError('expected an error record, got bytes that are none', {
+      cause,
+      address,
+      ...placeOf(cause),
+    })
   }
   return fromRecord(value, address, 0)
 }
 
 function toRecord(error: unknown, depth: number): ErrorRecord {
   if (!(error instanceof Error)) return { name: 'Error', code: '', message: clip(describe(error)) }
-  const fields = error instanceof PulsingError ? fieldsOf(error) : undefined
+  const { message, stack }: { readonly message: unknown; readonly stack?: unknown } = error
+  const isOurs = error instanceof PulsingError
+  const fields = isOurs ? fieldsOf(error) : undefined
   return {
-    name: classNameOf(error),
-    code: error instanceof PulsingError ? error.code : '',
-    message: clip(error.message),
-    ...(error.stack ? { stack: clip(error.stack) } : {}),
-    ...(error instanceof PulsingError && error.address ? { address: error.address } : {}),
+    name: textOf(classNameOf(error), MAX_NAME),
+    code: isOurs ? textOf(error.code, MAX_NAME) : '',
+    message: textOf(message, MAX_TEXT),
+    ...(stack ? { stack: textOf(stack, MAX_TEXT) } : {}),
+    ...(isOurs && error.address ? { address: textOf(error.address, MAX_TEXT) } : {}),
     ...(fields ? { fields } : {}),
     ...(error.cause !== undefined && depth < MAX_CAUSES ? { cause: toRecord(error.cause, depth + 1) } : {}),
   }
+}
+
+/** What should be a text, and of errors of an application need not be one. */
+function textOf(value: unknown, maxLength: number): string {
+  return clip(typeof value === 'string' ? value : describe(value), maxLength)
 }
 
 function fieldsOf(error: PulsingError): Record<string, unknown> | undefined {
@@ -252,6 +284,6 @@ function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'string')
 }
 
-function clip(text: string): string {
-  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text
+function clip(text: string, maxLength = MAX_TEXT): string {
+  return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text
 }

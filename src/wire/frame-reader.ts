@@ -10,6 +10,8 @@ import { TextCache } from './text-cache.ts'
 
 const MAX_ITEMS = 32
 const SHORT_TEXT = 32
+/** Longest text of a frame, in bytes. The longest there is, a message type of 1024 characters, has up to 3072. */
+const MAX_TEXT_BYTES = 4096
 const HOPS_MAX = 23
 
 export class FrameReader {
@@ -184,6 +186,7 @@ export class FrameReader {
 
   #text(what: string): string {
     const length = this.#span(0x60, what)
+    if (length > MAX_TEXT_BYTES) throw this.#error(`at most ${MAX_TEXT_BYTES} bytes of ${what}`, `${length}`)
     const start = this.#at
     this.#at += length
     if (length <= SHORT_TEXT) {

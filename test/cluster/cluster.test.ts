@@ -3,7 +3,9 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { newId } from '../../src/base/ids.ts'
 import { macrotask } from '../../src/base/macrotask.ts'
 import { encodeUpdates } from '../../src/cluster/update.ts'
+import { ManualClock } from '../../src/testkit/manual-clock.ts'
 import { FRAME } from '../../src/wire/frame.ts'
+import { gate, stateOf } from '../actor/systems.ts'
 import { event, link, memberIds, Nodes, puppet } from './memory-nodes.ts'
 
 const nodes = new Nodes()
@@ -109,21 +111,61 @@ describe('members', () => {
     expect(memberIds(a)).toEqual(ids(a, b))
   })
 
-  test('a node cut off fails what is pending with it on every side, typed', async () => {
-    const [a, b, c] = [await nodes.start(), await nodes.start(), await nodes.start()]
+  test('what is pending with a node cut off waits for it, and fails on every side, typed, when it is not back in time', async () => {
+    const clock = new ManualClock()
+    const config = SystemConfig.standalone().withClock(clock).withLimits({ sessionGraceMs: 20_000 })
+    const [a, b, c] = [await nodes.start(config), await nodes.start(config), await nodes.start(config)]
     await link(a, b)
     const cable = await link(b, c)
     await c.spawn(untilStopped, 'slow', { public: true })
     await a.spawn(untilStopped, 'slow too', { public: true })
     const asked = [
-      outcomeOf((await a.resolve('slow')).ask('x')),
-      outcomeOf((await c.resolve('slow too')).ask('x')),
-      outcomeOf((await b.resolve('slow')).ask('x')),
+      (await a.resolve('slow')).ask('x'),
+      (await c.resolve('slow too')).ask('x'),
+      (await b.resolve('slow')).ask('x'),
     ]
+    const outcomes = asked.map(outcomeOf)
     await turn()
     cable.cut()
-    for (const error of await Promise.all(asked))
-      expect(['UnreachableError', 'SessionResetError']).toContain((error as Error).name)
+    await clock.advanceAsync(19_999)
+    for (const ask of asked) expect(await stateOf(ask)).toBe('pending')
+    await clock.advanceAsync(1)
+    for (const error of await Promise.all(outcomes))
+      expect(error).toMatchObject({ name: 'UnreachableError', outcome: 'unknown' })
+  })
+
+  test('what is pending with a node cut off goes on when it is back in time, and so does what was begun meanwhile', async () => {
+    const clock = new ManualClock()
+    const config = SystemConfig.standalone().withClock(clock).withLimits({ sessionGraceMs: 20_000 })
+    const [a, b, c] = [await nodes.start(config), await nodes.start(config), await nodes.start(config)]
+    await link(a, b)
+    const cable = await link(b, c)
+    const open = gate()
+    const got: unknown[] = []
+    const gated = {
+      receive: async (msg: Message) => {
+        if (msg.toObject() === 'wait') await open.opened
+        else got.push(msg.toObject())
+        return msg.toObject()
+      },
+    }
+    await c.spawn(gated, 'gated', { public: true })
+    const ref = await a.resolve('gated')
+    const before = ref.ask('wait')
+    await turn()
+    cable.cut()
+    await turn()
+    expect(memberIds(a)).toEqual(ids(a, b))
+    const meanwhile = ref.ask('meanwhile')
+    const told = ref.tell('told')
+    await clock.advanceAsync(19_999)
+    expect([await stateOf(before), await stateOf(meanwhile), await stateOf(told)]).toEqual(Array(3).fill('pending'))
+    await link(b, c)
+    await told
+    open.open()
+    expect([await before, await meanwhile]).toEqual(['wait', 'meanwhile'])
+    await clock.advanceAsync(100_000)
+    expect(got).toEqual(['meanwhile', 'told'])
   })
 
   test('a node that comes back is a member again, and the same actor answers', async () => {

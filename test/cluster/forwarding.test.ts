@@ -208,6 +208,10 @@ describe('who may speak for whom', () => {
     const frame = { hops: 4, to: far.nodeId, from: attacker.nodeId, session: 1, actor: ref.id }
     attacker.send({ ...frame, kind: FRAME.tell, seq: 1, flags: 3 })
     attacker.send({ ...frame, kind: FRAME.tell, seq: 2, stream: 1, window: 0 })
+    await attacker.when(({ kind, id }) => kind === FRAME.reset && id === 1)
+    // Both begin new sessions; far takes nothing of it before it was told that its own is known.
+    const { session } = await attacker.when(({ kind }) => kind === FRAME.probe)
+    attacker.send({ ...frame, kind: FRAME.ack, session: 2, id: session, flags: 1 })
     attacker.send({
       ...frame,
       kind: FRAME.ask,

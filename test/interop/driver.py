@@ -3,10 +3,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from typing import Any
 
-from pulsing_client import FORMAT, CBOR, Failure, Function, InStream, Message, Node, Ref, Refused
+from pulsing_client import Failure, Function, InStream, Message, Node, Ref, Refused
 from pulsing_wire import UNDEFINED, notation
 
 
@@ -18,6 +19,7 @@ class Driver:
         self.streams: dict[str, InStream] = {}
         self.logs: dict[str, list] = {}
         self.grown = asyncio.Event()
+        self.served: dict[str, Ref] = {}
         self.pending: dict[str, asyncio.Task] = {}
 
     # The node
@@ -31,25 +33,64 @@ class Driver:
     async def cut(self) -> None:
         self.node.cut()
 
-    async def leave_and_return(self, gone: str) -> None:
-        """Drops the connection, and comes back when told so by another node's end of patience, as `gone` says."""
+    async def away(self) -> None:
+        """Drops the connection, and stays away."""
+        self.node.may_link.clear()
+        self.node.cut()
+
+    async def back(self) -> None:
+        self.node.may_link.set()
 
     async def close(self) -> None:
         await self.node.close()
 
     async def garbage(self, hex: str) -> list:
-        """Sends bytes as they are; the goaways that came until the connection was over."""
+        """Sends bytes as they are; codes and offsets of the goaways that came until the connection was over."""
         reading = self.node._reading
         self.node._outbox.put_nowait(bytes.fromhex(hex))
         await asyncio.wait({reading})
-        return self.node.goaways
+        return [[code, int(re.search(r"at byte (\d+)", reason)[1])] for code, reason in self.node.goaways]
+
+    async def members(self, without: str) -> bool:
+        """Settles when a node is no member any more."""
+        while without in self.node.members:
+            self.node.changed.clear()
+            await self.node.changed.wait()
+        return True
+
+    async def tell_twice(self, name: str, values: list) -> None:
+        """Tells, and sends every frame of it once more."""
+        ref = await self.node.find(name)
+        peer = self.node.peer(ref.node)
+        for value in values:
+            self.node.tell_now(ref, value)
+        for seq, kind, fields, _ in peer.log:
+            peer._post(kind, fields, seq)
+
+    async def mute(self, node: str) -> None:
+        """Acknowledges what came so far, and nothing more."""
+        peer = self.node.peer(node)
+        peer._acknowledge(0)
+        self.had = peer.due - 1
+        peer._acknowledge = lambda flags: None
+
+    async def again(self, node: str) -> None:
+        """Asks for all that came since, and acknowledges again."""
+        peer = self.node.peer(node)
+        del peer._acknowledge
+        peer._control("ack", id=peer.received, count=self.had, flags=1)
+
+    async def duplicates(self, node: str) -> int:
+        return self.node.peer(node).duplicates
 
     async def resets(self, node: str) -> int:
         return self.node.peer(node).resets
 
     # Asking
 
-    async def ask(self, name: str, value: Any, type: str | None = None, node: str | None = None, timeout: float = 30) -> Any:
+    async def ask(
+        self, name: str, value: Any, type: str | None = None, node: str | None = None, timeout: float = 30
+    ) -> Any:
         ref = Ref(node, name) if node else await self.node.find(name)
         return plain(await self.node.ask(ref, value if type is None else Message(type, value), timeout))
 
@@ -99,7 +140,12 @@ class Driver:
     # Serving
 
     async def serve(self, name: str) -> str:
-        return self.node.serve(getattr(self, f"_{name}"), name).actor
+        ref = self.node.serve(getattr(self, f"_{name}"), name)
+        self.served[ref.actor] = ref
+        return ref.actor
+
+    async def end(self, actor: str) -> None:
+        self.node.end(self.served.pop(actor))
 
     async def log(self, name: str, count: int) -> list:
         """What the actor wrote down, as soon as it is that much."""

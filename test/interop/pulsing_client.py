@@ -28,13 +28,15 @@ ACK_FRAMES, ACK_BYTES, ACK_S = 32, 128 * 1024, 0.25
 GAP_S = 0.25
 PROBE_S, MAX_PROBE_S = 2.0, 16.0
 LOG_FRAMES, LOG_BYTES = 4096, 1024 * 1024
-MAX_HELD = 512
+MAX_HELD, MAX_HELD_BYTES = 512, 1024 * 1024
+MAX_WHOLE, PART = 128 * 1024, 32 * 1024
+MORE, LAST, DROPPED = 0, 1, 2
+MAX_PARTED, MAX_PARTS_BYTES = 256, 32 * 1024 * 1024 + 16 * 1024
 STREAM_BYTES = 256 * 1024
 MAX_WINDOW = 65_536
 RAW, JSON, CBOR, FORMAT, PLAIN = 0, 1, 2, 3, 4
 RESEND = 1
-LEAVING, NO_VERSION, REFUSED, BROKEN, DUPLICATE = 0, 1, 2, 3, 4
-NOT_NUMBERED = {KIND["ack"], KIND["probe"], KIND["reset"], KIND["undeliverable"]}
+LEAVING, NO_VERSION, REFUSED, BROKEN = 0, 1, 2, 3
 
 
 def new_id() -> str:
@@ -59,7 +61,8 @@ class Failure(Exception):
         except ProtocolError as error:
             return Failure("ProtocolError", "protocol_error", str(error))
         record = record if isinstance(record, dict) else {}
-        name, code, message = (record.get(key) if isinstance(record.get(key), str) else "" for key in ("name", "code", "message"))
+        texts = (record.get(key) for key in ("name", "code", "message"))
+        name, code, message = (text if isinstance(text, str) else "" for text in texts)
         fields = record.get("fields")
         return Failure(name or "Error", code, message, fields if isinstance(fields, dict) else None)
 
@@ -83,7 +86,7 @@ class Ref:
 
 @dataclass
 class Message:
-    """What an actor gets, and what an asker of a typed message does. `value` is bytes for format RAW, or an InStream."""
+    """What an actor gets, and what an asker of a typed message does. `value`: bytes but for CBOR, or an InStream."""
 
     type: str
     value: Any
@@ -206,8 +209,10 @@ class OutStream:
             await close()
 
 
-def failure_of(error: BaseException) -> Failure:
-    return error if isinstance(error, Failure) else Failure("PulsingSystemError", "system_error", str(error) or type(error).__name__)
+def failure_of(error: Exception) -> Failure:
+    if isinstance(error, Failure):
+        return error
+    return Failure("PulsingSystemError", "system_error", str(error) or type(error).__name__)
 
 
 class Peer:
@@ -215,40 +220,57 @@ class Peer:
 
     def __init__(self, node: "Node", id_: str) -> None:
         self.node, self.id = node, id_
+        # Of our session.
         self.number = node.next_session()
         self.next = 1
+        self.has_spoken = False
         self.sent = self.acked = 0
         self.log: collections.deque = collections.deque()  # (seq, kind, fields, size)
         self.log_bytes = 0
-        self.is_resuming = False
         self.is_waiting = node.neighbour is None
+        self.is_asking = self.is_beginning = self.has_missed = False
+        self.resent: tuple = (-1, 0.0)
+        # Of the peer's.
         self.received = self.dead = 0  # R and D
         self.due = 1
         self.held: dict[int, dict] = {}
+        self.held_bytes = 0
         self.frames_to_ack = self.bytes_to_ack = 0
+        self.gap_s, self.probe_s = GAP_S, PROBE_S
         self.timers: dict[str, asyncio.TimerHandle] = {}
-        self.probe_s = PROBE_S
+        # What is pending.
         self.asks: dict[int, asyncio.Future] = {}
         self.next_ask = 1
         self.handling: dict[int, asyncio.Task | None] = {}  # asks to answer, and the work on them once it began
         self.streams_in: dict[int, InStream] = {}
         self.streams_out: dict[int, OutStream] = {}
-        self.next_stream = 1
+        self.next_stream = self.next_part = 1
+        self.parts: dict[int, list] = {}
         self.has_room = asyncio.Event()
         self.has_room.set()
-        self.owes_reset = 0
-        self.resets = 0
+        self.resets = self.duplicates = 0
 
     # Sending
 
     def send(self, kind: str, **fields: Any) -> None:
+        """Sends a frame in its number, large ones in parts."""
+        if len(fields.get("payload", b"")) <= MAX_WHOLE:
+            self._send(kind, fields)
+            return
+        data = write_frame(kind, {"hops": 0, "to": "", "from": "", "session": 0, "seq": 0, **fields})
+        id_, self.next_part = self.next_part, self.next_part + 1
+        for at in range(0, len(data), PART):
+            flags = LAST if at + PART >= len(data) else MORE
+            self._send("part", {"id": id_, "flags": flags, "payload": data[at : at + PART]})
+
+    def _send(self, kind: str, fields: dict) -> None:
         """Numbers a frame, logs it, and sends it now or when the peer can be reached again."""
         size = len(fields.get("payload", b""))
         self.log.append((self.next, kind, fields, size))
         self.log_bytes += size
         self.next += 1
-        self._watch_log()
-        if not self.is_waiting and not self.is_resuming:
+        self._expect_ack()
+        if not self.is_waiting and not self.is_asking:
             self._post(kind, fields, self.next - 1)
         self._update_room()
 
@@ -256,8 +278,13 @@ class Peer:
         """One frame, as the way to the peer is now."""
         is_neighbour = self.node.neighbour == self.id
         head = {"hops": 0, "to": "", "from": ""} if is_neighbour else {"hops": 4, "to": self.id, "from": self.node.id}
+        self.has_spoken = self.has_spoken or self.node.neighbour is not None
         self.sent = max(self.sent, seq)
         self.node.post(kind, {**head, "session": self.number, "seq": seq, **fields})
+
+    def _control(self, kind: str, **fields: Any) -> None:
+        """A frame that is not numbered."""
+        self._post(kind, fields, 0)
 
     async def room(self) -> None:
         """Waits until more may be made."""
@@ -265,7 +292,7 @@ class Peer:
 
     def _update_room(self) -> None:
         is_full = len(self.log) >= LOG_FRAMES or self.log_bytes >= LOG_BYTES
-        if is_full or self.is_waiting or self.is_resuming:
+        if is_full or self.is_waiting or self.is_asking:
             self.has_room.clear()
         else:
             self.has_room.set()
@@ -276,34 +303,47 @@ class Peer:
         kind, session = frame["kind"], frame["session"]
         if kind == KIND["reset"]:
             if frame["id"] == self.number:
-                self.reset("the peer ended the session")
+                self.reset("the peer ended the session", session)
         elif kind == KIND["ack"]:
-            self._acknowledged(frame["id"], frame["count"], frame["flags"])
+            self._acknowledged(frame)
         elif kind == KIND["probe"]:
             if self._meet(session):
                 self._acknowledge(RESEND)
+        elif self.is_beginning:
+            self.has_missed = True
         elif self._meet(session):
-            self._arrived(frame)
+            if self.is_beginning:  # since now
+                self.has_missed = True
+            else:
+                self._arrived(frame)
 
     def _meet(self, session: int) -> bool:
-        """Whether a session of the peer is the one being received, or is now."""
+        """The session the peer says it is in; False where that one is over."""
         if session <= self.dead or session < self.received:
             self._control("reset", id=session)
             return False
-        if session > self.received and self.received != 0:
-            self.reset("the peer began a new session")
-        if self.received == 0:
-            self.received, self.due = session, 1
+        if session == self.received:
+            return True
+        if self.received != 0 and not self.is_beginning:
+            self.reset("the peer began a new session", session)
+            return True
+        if self.received != 0:
+            self.dead = session - 1
+        self.received, self.due = session, 1
+        if self.is_beginning:
+            self._control("probe")
         return True
 
     def _arrived(self, frame: dict) -> None:
-        seq = frame["seq"]
+        seq, size = frame["seq"], len(frame.get("payload", b""))
         if seq < self.due:
+            self.duplicates += 1
             return
         if seq > self.due:
-            if len(self.held) < MAX_HELD:
+            if seq not in self.held and len(self.held) < MAX_HELD and self.held_bytes < MAX_HELD_BYTES:
                 self.held[seq] = frame
-            self._timer("gap", GAP_S, self._gap)
+                self.held_bytes += size
+            self._timer("gap", self.gap_s, self._gap)
             return
         current = self.received
         while frame is not None:
@@ -314,8 +354,11 @@ class Peer:
             if self.received != current:  # it was reset meanwhile
                 return
             frame = self.held.pop(self.due, None)
+            if frame is not None:
+                self.held_bytes -= len(frame.get("payload", b""))
         if not self.held:
             self._cancel("gap")
+            self.gap_s = GAP_S
         if self.frames_to_ack >= ACK_FRAMES or self.bytes_to_ack >= ACK_BYTES:
             self._acknowledge(0)
         else:
@@ -324,32 +367,46 @@ class Peer:
     def _gap(self) -> None:
         if self.held:
             self._acknowledge(RESEND)
-            self._timer("gap", GAP_S, self._gap)
+            self.gap_s = min(MAX_PROBE_S, self.gap_s * 2)
+            self._timer("gap", self.gap_s, self._gap)
 
     def _acknowledge(self, flags: int) -> None:
         self._cancel("ack")
         self.frames_to_ack = self.bytes_to_ack = 0
         self._control("ack", id=self.received, count=self.due - 1, flags=flags)
 
-    def _acknowledged(self, id_: int, count: int, flags: int) -> None:
-        if id_ != self.number or count > self.sent or count < self.acked:
+    def _acknowledged(self, frame: dict) -> None:
+        count, flags = frame["count"], frame["flags"]
+        if frame["id"] != self.number or count > self.sent:
+            return
+        number = self.number
+        if not self._meet(frame["session"]) or self.number != number:
+            return
+        if self.is_beginning:
+            self.is_beginning = False
+            if self.has_missed:
+                self.has_missed = False
+                self._acknowledge(RESEND)
+        if count < self.acked:
             return
         if count > self.acked:
             self.probe_s = PROBE_S
         self.acked = count
         while self.log and self.log[0][0] <= count:
             self.log_bytes -= self.log.popleft()[3]
-        if flags & RESEND and not self.is_waiting:
-            self.is_resuming = False
-            for seq, kind, fields, _ in list(self.log):
-                self._post(kind, fields, seq)
-        if not self.log:
-            self._cancel("probe")
+        if flags & RESEND:
+            self._send_again(count)
         self._update_room()
 
-    def _control(self, kind: str, **fields: Any) -> None:
-        """A frame outside of the session."""
-        self._post(kind, fields, 0)
+    def _send_again(self, count: int) -> None:
+        now = asyncio.get_running_loop().time()
+        if not self.is_asking and self.resent[0] == count and now - self.resent[1] < GAP_S:
+            return
+        self.is_asking = False
+        self.resent = (count, now)
+        if not self.is_waiting:
+            for seq, kind, fields, _ in list(self.log):
+                self._post(kind, fields, seq)
 
     # Ways that come and go
 
@@ -357,54 +414,64 @@ class Peer:
         """There is a way to the peer again."""
         self.is_waiting = False
         self._cancel("grace")
-        if self.owes_reset:
-            self._control("reset", id=self.owes_reset)
-            self.owes_reset = 0
-        self.is_resuming = True
-        self.probe_s = PROBE_S
         self._cancel("probe")
-        self._control("probe")
-        self._watch_log()
+        self.probe_s = PROBE_S
+        self.is_asking = self.is_beginning or len(self.log) > 0
+        if self.received:
+            self._acknowledge(RESEND)
+        if self.is_asking or self.has_spoken or self.received:
+            self._control("probe")
+        self._expect_ack()
         self._update_room()
 
     def lost(self) -> None:
         """There is no way to the peer now."""
         if not self.is_waiting:
-            self.is_waiting, self.is_resuming = True, False
+            self.is_waiting = True
             self._timer("grace", GRACE_S, lambda: self.reset("no way led to the peer for too long"))
             self._update_room()
 
-    def _watch_log(self) -> None:
-        oldest = self.log[0][0] if self.log else 0
-        self._timer("probe", self.probe_s, lambda: self._probe(oldest))
+    def _expect_ack(self) -> None:
+        if self.log or self.is_asking:
+            acked = self.acked
+            self._timer("probe", self.probe_s, lambda: self._probe(acked))
 
-    def _probe(self, oldest: int) -> None:
-        if not self.log and not self.is_resuming:
-            return
-        if not self.is_waiting and (self.is_resuming or self.log[0][0] == oldest):
-            self._control("probe")
+    def _probe(self, acked: int) -> None:
+        if not self.is_waiting and (self.is_asking or (self.log and self.acked == acked)):
             self.probe_s = min(MAX_PROBE_S, self.probe_s * 2)
-        self._watch_log()
+            self._control("probe")
+        self._expect_ack()
 
-    def reset(self, why: str) -> None:
-        """Both sessions are over: everything pending fails."""
+    def reset(self, why: str, follower: int = 0) -> None:
+        """Both sessions are over: everything pending fails. `follower` is the peer's next one, where that is known."""
         self.resets += 1
-        if self.received:
-            if self.is_waiting:
-                self.owes_reset = self.received
-            else:
-                self._control("reset", id=self.received)
-        for timer in list(self.timers):
+        for timer in ("ack", "gap", "probe", "grace"):
             self._cancel(timer)
-        self.dead, self.received, self.due = max(self.dead, self.received), 0, 1
+        met, had_spoken = self.received, self.has_spoken or self.received > 0 or follower > 0
+        self.dead = max(self.dead, self.received - 1, follower - 1) if follower else max(self.dead, self.received)
+        self.received = follower if follower > self.dead else 0
+        self.due = 1
         self.held.clear()
+        self.held_bytes = self.frames_to_ack = self.bytes_to_ack = 0
         self.log.clear()
         self.log_bytes = 0
         self.number, self.next, self.sent, self.acked = self.node.next_session(), 1, 0, 0
-        self.next_stream = 1
-        self.is_resuming = False
-        self.frames_to_ack = self.bytes_to_ack = 0
-        error = Failure("SessionResetError", "session_reset", why, {"outcome": "unknown"})
+        self.resent = (-1, 0.0)
+        self.gap_s, self.probe_s = GAP_S, PROBE_S
+        self.has_missed = self.has_spoken = False
+        self.is_beginning = self.is_beginning or had_spoken
+        self.is_asking = self.is_beginning
+        if met and not follower:
+            self._control("reset", id=met)
+        if self.is_beginning:
+            self._control("probe")
+        self._expect_ack()
+        self._fail_all(Failure("SessionResetError", "session_reset", why, {"outcome": "unknown"}))
+        self._update_room()
+
+    def _fail_all(self, error: Failure) -> None:
+        self.next_stream = self.next_part = 1
+        self.parts.clear()
         asks, self.asks = self.asks, {}
         for ask in asks.values():
             if not ask.done():
@@ -419,7 +486,24 @@ class Peer:
         incoming, self.streams_in = self.streams_in, {}
         for stream in incoming.values():
             stream.ended(error)
-        self._update_room()
+
+    def whole(self, frame: dict) -> dict | None:
+        """Takes a part; the frame it completes, if it does."""
+        id_, flags = frame["id"], frame["flags"]
+        if flags == DROPPED:
+            self.parts.pop(id_, None)
+            return None
+        if flags > DROPPED or (id_ not in self.parts and len(self.parts) >= MAX_PARTED):
+            raise ProtocolError("expected a part that is allowed, got another")
+        self.parts.setdefault(id_, []).append(frame["payload"])
+        if sum(len(piece) for pieces in self.parts.values() for piece in pieces) > MAX_PARTS_BYTES:
+            raise ProtocolError("expected fewer bytes of parts, got more")
+        if flags == MORE:
+            return None
+        frames = list(read_frames(b"".join(self.parts.pop(id_))))
+        if len(frames) != 1 or LAYOUT[frames[0]["kind"]][0] not in ("ask", "tell", "reply", "fail", "item", "end"):
+            raise ProtocolError("expected one message in parts, got something else")
+        return frames[0]
 
     def _timer(self, name: str, seconds: float, callback: Callable[[], None]) -> None:
         if name in self.timers:
@@ -439,7 +523,7 @@ class Peer:
     # Messages
 
     def body(self, value: Any) -> dict:
-        """The fields of a message: a Message, a value, or a stream of values. Its stream begins when the frame is sent."""
+        """The fields of a message: a Message, a value, or a stream of values, which begins when the frame is sent."""
         type_, format_, plain = "", CBOR, PLAIN
         if isinstance(value, Message):
             type_, format_, plain, value = value.type, value.format, 0, value.value
@@ -463,6 +547,7 @@ class Peer:
         id_ = self.next_ask
         self.next_ask += 1
         future = self.asks[id_] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
         self.send_message("ask", self.body(value), id=id_, actor=actor, sender="", timeout=round(timeout * 1000))
         return future
 
@@ -586,10 +671,14 @@ class Node:
         self.record = Record(1, "leaf", set(), {})
         self.records: dict[str, Record] = {}
         self.links = 0  # links ever made, and the serial of the last
-        self.goaways: list[int] = []
-        self._members: set = set()
+        #: Code and reason of every goaway that came.
+        self.goaways: list = []
+        #: Ids of the nodes a way leads to.
+        self.members: set = set()
         self._sessions = 0
         self._actors: dict[str, asyncio.Queue] = {}
+        self._work_of: dict[str, asyncio.Task] = {}
+        self._watches: dict[str, list] = {}
         self._tasks: set = set()
         self._socket: Any = None
         self._batch: list[bytes] = []
@@ -597,12 +686,17 @@ class Node:
         self._is_open = self._is_closing = False
         self._heard = 0.0
         self._pinged: float | None = None
-        self._changed = asyncio.Event()
+        #: Set whenever something of the cluster changed.
+        self.changed = asyncio.Event()
+        #: Cleared, the node does not come back after it lost its link.
+        self.may_link = asyncio.Event()
+        self.may_link.set()
 
     # Life
 
     async def start(self, url: str) -> None:
         """Links to a relay and stays linked. Raises Refused when it does not let this node in."""
+        self._run("system/core", self._system, is_reentrant=True)
         await self._link(url)
         self.spawn(self._stay(url))
 
@@ -644,9 +738,10 @@ class Node:
         ceiling = 0.1
         while True:
             await self._reading
-            if self._is_closing or any(code in (NO_VERSION, REFUSED, BROKEN) for code in self.goaways):
+            if self._is_closing or any(code in (NO_VERSION, REFUSED, BROKEN) for code, _ in self.goaways):
                 return
             while True:
+                await self.may_link.wait()
                 await asyncio.sleep(ceiling * random.uniform(0.25, 1))
                 try:
                     await self._link(url)
@@ -666,8 +761,8 @@ class Node:
         self._up()
         self._reading = self.spawn(self._read())
         while not self._is_synced:
-            self._changed.clear()
-            await self._changed.wait()
+            self.changed.clear()
+            await self.changed.wait()
             if not self._is_open:
                 raise ConnectionError("expected to be told of the cluster, got the end of the connection")
 
@@ -676,7 +771,7 @@ class Node:
         hello = {"pulsing": self.versions, "node": self.id, "kind": "leaf", "features": [], "serial": self.links}
         if self.token is not None:
             hello["token"] = self.token
-        await self._socket.send(write_frame("hello", {"payload": encode(hello)}))
+        await self._greet_with("hello", {"payload": encode(hello)})
         self._early: list[dict] = []
         self._is_synced = False
         has_hello = is_welcome = False
@@ -686,16 +781,22 @@ class Node:
                 if has_hello and is_welcome:
                     self._early.append(frame)
                 elif name == "goaway":
-                    self.goaways.append(frame["id"])
+                    self.goaways.append((frame["id"], frame["reason"]))
                     raise Refused(frame["id"], frame["reason"])
                 elif name == "hello" and not has_hello:
                     has_hello = True
                     self._read_hello(frame["payload"])
-                    await self._socket.send(write_frame("welcome", {}))
+                    await self._greet_with("welcome", {})
                 elif name == "welcome" and has_hello:
                     is_welcome = True
                 else:
                     raise ProtocolError(f"expected the handshake, got {name}")
+
+    async def _greet_with(self, kind: str, fields: dict) -> None:
+        try:
+            await self._socket.send(write_frame(kind, fields))
+        except websockets.exceptions.ConnectionClosed:
+            pass  # why, stands in what came before, and is read next
 
     def _read_hello(self, payload: bytes) -> None:
         hello = decode(payload)
@@ -774,6 +875,8 @@ class Node:
         self.record.links = set()
         self.record.version += 1
         self._update_members()
+        for peer in self.peers.values():
+            peer.lost()
 
     def post(self, kind: str, fields: dict) -> None:
         """One frame to the neighbour, with all others of this turn; lost where there is none."""
@@ -802,7 +905,7 @@ class Node:
         elif kind == "cluster":
             self._learn(decode(frame["payload"]))
         elif kind == "goaway":
-            self.goaways.append(frame["id"])
+            self.goaways.append((frame["id"], frame["reason"]))
             if frame["id"] == LEAVING:
                 self._bury(self.neighbour)
         elif kind != "pong":
@@ -881,40 +984,40 @@ class Node:
             self.peers[id_].reset("the node has ended")
 
     def _update_members(self) -> None:
-        before, self._members = self._members, set()
+        before, self.members = self.members, set()
         queue = list(self.record.links)
         while queue:
             id_ = queue.pop(0)
-            if id_ in self._members or id_ not in self.records:
+            if id_ in self.members or id_ not in self.records:
                 continue
-            self._members.add(id_)
+            self.members.add(id_)
             queue += [other for other in self.records[id_].links if id_ in self.records.get(other, self.record).links]
-        self._members.discard(self.id)
+        self.members.discard(self.id)
         for id_, peer in self.peers.items():
-            if id_ in self._members and id_ not in before:
+            if id_ in self.members and id_ not in before:
                 peer.found()
-            elif id_ in before and id_ not in self._members:
+            elif id_ in before and id_ not in self.members:
                 peer.lost()
-        self._changed.set()
+        self.changed.set()
 
     async def find(self, name: str) -> Ref:
         """An actor of that public name, as soon as there is one."""
         while True:
-            for id_ in self._members:
+            for id_ in self.members:
                 actor = self.records[id_].names.get(name)
                 if actor is not None:
                     return Ref(id_, actor, name)
-            self._changed.clear()
-            await self._changed.wait()
+            self.changed.clear()
+            await self.changed.wait()
 
     # Messages
 
     async def ask(self, ref: Ref, value: Any, timeout: float = 30.0) -> Any:
-        """Asks an actor: a plain value gets a value, a Message a Message, unless the actor returned a plain value."""
+        """Asks an actor, and waits `timeout` seconds, 0 for ever. Gets a value, or a Message where it returned one."""
         peer = self.peer(ref.node)
         future = peer.ask(ref.actor, value, timeout)
         try:
-            return await asyncio.wait_for(asyncio.shield(future), timeout)
+            return await asyncio.wait_for(asyncio.shield(future), timeout or None)
         except (asyncio.TimeoutError, asyncio.CancelledError):
             peer.give_up(future)
             raise
@@ -934,15 +1037,44 @@ class Node:
     def serve(self, handler: Handler, name: str | None = None) -> Ref:
         """An actor: `handler` gets its messages one by one; what it returns or raises is the answer of an ask."""
         actor = new_id()
-        mailbox = self._actors[actor] = asyncio.Queue()
-        self.spawn(self._work(handler, mailbox))
+        self._run(actor, handler)
         if name is not None:
-            self.record.names[name] = actor
-            self.record.version += 1
-            self._tell_cluster([["name", self.id, self.record.version, name, actor]])
+            self._publish(name, actor)
         return Ref(self.id, actor, name)
 
-    async def _work(self, handler: Handler, mailbox: asyncio.Queue) -> None:
+    def end(self, ref: Ref) -> None:
+        """Ends an actor; who watches it is told."""
+        self._actors.pop(ref.actor, None)
+        self._work_of.pop(ref.actor).cancel()
+        if ref.name is not None:
+            self._publish(ref.name, None)
+        for watch in self._watches.pop(ref.actor, []):
+            if not watch.done():
+                watch.set_result("killed")
+
+    def _run(self, actor: str, handler: Handler, is_reentrant: bool = False) -> None:
+        mailbox = self._actors[actor] = asyncio.Queue()
+        self._work_of[actor] = self.spawn(self._work(handler, mailbox, is_reentrant))
+
+    def _publish(self, name: str, actor: str | None) -> None:
+        if actor is None:
+            self.record.names.pop(name, None)
+        else:
+            self.record.names[name] = actor
+        self.record.version += 1
+        self._tell_cluster([["name", self.id, self.record.version, name, actor]])
+
+    async def _system(self, message: Message) -> Any:
+        """The node's own actor."""
+        if message.type != "@watch":
+            raise Failure("PulsingUnsupportedError", "unsupported", f"expected @watch, got {message.type}")
+        if message.value not in self._actors:
+            return "normal"
+        watch = asyncio.get_running_loop().create_future()
+        self._watches.setdefault(message.value, []).append(watch)
+        return await watch
+
+    async def _work(self, handler: Handler, mailbox: asyncio.Queue, is_reentrant: bool) -> None:
         while True:
             peer, ask, message = await mailbox.get()
             if ask is not None and ask not in peer.handling:  # cancelled, or of a session that is over
@@ -951,7 +1083,8 @@ class Node:
             task = self.spawn(self._handle(handler, peer, ask, message))
             if ask is not None:
                 peer.handling[ask] = task
-            await asyncio.wait({task})
+            if not is_reentrant:
+                await asyncio.wait({task})
 
     async def _handle(self, handler: Handler, peer: Peer, ask: int | None, message: Message) -> None:
         number = peer.number
@@ -959,7 +1092,7 @@ class Node:
             result = handler(message)
             if inspect.isawaitable(result):
                 result = await result
-            body = peer.body(UNDEFINED if result is None else result) if ask is not None else None
+            body = peer.body(result) if ask is not None else None
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -973,6 +1106,11 @@ class Node:
 
     def deliver(self, peer: Peer, frame: dict) -> None:
         """One frame of a session, in order."""
+        if frame["kind"] == KIND["part"]:
+            whole = peer.whole(frame)
+            if whole is None:
+                return
+            frame = whole
         kind = LAYOUT[frame["kind"]][0]
         if kind in ("ask", "tell"):
             self._deliver_message(peer, frame, frame.get("id"))

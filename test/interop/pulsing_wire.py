@@ -1,4 +1,4 @@
-"""Bytes of the protocol, version 1, as PROTOCOL.md has them: frames by hand, payloads by cbor2 behind a scan of our own.
+"""Bytes of the protocol, version 1, as PROTOCOL.md has them: frames by hand, payloads by cbor2 behind a scan.
 
 Written from the document alone. Nothing here knows of connections, sessions or actors.
 """
@@ -14,6 +14,7 @@ import cbor2
 MAX_NUMBER = 2**53 - 1
 MAX_ITEMS = 32
 MAX_HOPS = 23
+MAX_TEXT_BYTES = 4096
 MAX_BIGNUM_BYTES = 1024
 FIRST_ROUTED = 16
 
@@ -40,6 +41,7 @@ _TABLE = {
     "reset": (39, _HEAD + "id:uint"),
     "ack": (41, _HEAD + "id:uint count:uint flags:uint"),
     "probe": (43, _HEAD),
+    "part": (45, _HEAD + "id:uint flags:uint payload:bytes"),
 }
 #: Name of a kind to its number, and number to name and fields.
 KIND = {name: kind for name, (kind, _) in _TABLE.items()}
@@ -94,7 +96,7 @@ class _Cursor:
         self.data = data
         self.at = 0
 
-    def head(self) -> tuple[int, int]:
+    def head(self) -> tuple:
         """Major type and number of the next head; moves only when both are fine."""
         data, at = self.data, self.at
         if at >= len(data):
@@ -111,7 +113,7 @@ class _Cursor:
         self.at = at + 1 + size
         return major, int.from_bytes(data[at + 1 : self.at], "big")
 
-    def typed(self, majors: tuple[int, ...]) -> tuple[int, int]:
+    def typed(self, majors: tuple) -> tuple:
         start = self.at
         major, number = self.head()
         if major not in majors or number > MAX_NUMBER:
@@ -155,6 +157,8 @@ def _read_frame(cursor: _Cursor) -> Fields | None:
             frame[field] = number
             continue
         start = cursor.at
+        if type_ == "text" and number > MAX_TEXT_BYTES:
+            raise ProtocolError(f"expected a text of at most {MAX_TEXT_BYTES} bytes, got {number}", start)
         content = cursor.take(number)
         if type_ == "text":
             try:
@@ -173,36 +177,183 @@ def _read_frame(cursor: _Cursor) -> Fields | None:
 # Values
 
 REF, STREAM, ATTACHMENT, FUNCTION = 20597, 20598, 20599, 20600
-_TAGS = {1, 2, 3, 27, *range(64, 83), 84, 85, 86, 258, 259, REF, STREAM, ATTACHMENT, FUNCTION}
 UNDEFINED = cbor2.undefined
+MAX_DEPTH, MAX_COUNT, MAX_FIELDS = 64, 100_000, 8
+_REFERENCES = (REF, STREAM, FUNCTION)
+_OF_OBJECTS = {
+    "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
+    "__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
+}  # fmt: skip
+
+
+def _element_size(tag: int) -> int:
+    """Of a typed array, RFC 8746; 0 where the tag is none that is allowed."""
+    if tag in (76, 80, 83, 84) or not 64 <= tag <= 86:
+        return 0
+    return (2 if tag >= 80 else 1) << (tag & 3)
+
+
+class _Level:
+    """An open list or map: what it is, how many items it still misses, the keys it has had."""
+
+    def __init__(self, kind: str, missing: int) -> None:
+        self.kind, self.missing, self.keys = kind, missing, set()
+
+
+class _Scan:
+    """Refuses what the protocol does not allow in a payload, without recursion. Rules have the document's numbers."""
+
+    def __init__(self, data: bytes) -> None:
+        self.cursor = _Cursor(data)
+        self.levels = [_Level("list", 1)]
+        self.missing = 1  # on all levels together
+        self.count = 0
+        self.depth = 0
+        self.start = 0
+        self.tag: int | None = None
+
+    def refuse(self, rule: int, offset: int | None = None) -> ProtocolError:
+        at = self.start if offset is None else offset
+        return ProtocolError(f"expected a value, got what rule {rule} forbids", at)
+
+    def run(self) -> None:
+        cursor = self.cursor
+        while self.levels:
+            if self.levels[-1].missing == 0:
+                if self.levels.pop().kind in ("list", "set", "object", "map"):
+                    self.depth -= 1
+                continue
+            self.start = cursor.at
+            major, number = cursor.head()
+            self.count += 1
+            if major == 6:
+                self._tagged(number)
+                continue
+            self._item(major, number, cursor.data[self.start] & 31)
+            if self.count > MAX_COUNT:
+                raise self.refuse(9)
+        if cursor.at != len(cursor.data):
+            raise self.refuse(1, cursor.at)
+
+    def _tagged(self, tag: int) -> None:
+        is_known = tag in (1, 2, 3, 27, 258, 259, ATTACHMENT, *_REFERENCES) or _element_size(tag) > 0
+        if self.tag is not None or self.levels[-1].kind in ("fields", "texts") or not is_known:
+            raise self.refuse(6)
+        self.tag = tag
+
+    def _item(self, major: int, number: int, info: int) -> None:
+        level, tag = self.levels[-1], self.tag
+        self.tag = None
+        is_key = level.kind in ("object", "map") and level.missing % 2 == 0
+        is_member = level.kind == "set" or (level.kind == "map" and is_key)
+        level.missing -= 1
+        self.missing -= 1
+        if (level.kind == "texts" and major != 3) or (level.kind == "fields" and major in (2, 4, 5)):
+            raise self.refuse(6)
+        if is_key and level.kind == "object" and (major != 3 or tag is not None):
+            raise self.refuse(5)
+        if tag is not None and not self._fits(tag, major, number, info):
+            raise self.refuse(6)
+        if major in (2, 3):
+            self._string(major, number, tag, level, is_key, is_member)
+        elif major in (4, 5):
+            self._open(major, number, tag)
+        elif major == 7 and (info < 20 or info == 24):
+            raise self.refuse(2)
+        elif is_member and tag is None and (is_key or major != 7 or info > 24):
+            is_big = major < 2 and info == 27
+            if major < 2 or info > 24:
+                self.count += 100 if is_big else 40
+            if is_key:
+                self._key(level, self._scalar(major, number, info))
+
+    def _fits(self, tag: int, major: int, number: int, info: int) -> bool:
+        if tag == 1:
+            return info < 27 if major < 2 else major == 7 and info > 24
+        if tag in (2, 3):
+            return major == 2 and number <= MAX_BIGNUM_BYTES
+        if tag == 27:
+            return major == 4 and number in (2, 3)
+        if tag in _REFERENCES:
+            return major == 4 and number <= MAX_FIELDS
+        if tag in (258, 259, ATTACHMENT):
+            return major == {258: 4, 259: 5, ATTACHMENT: 0}[tag]
+        return major == 2 and number % _element_size(tag) == 0
+
+    def _string(self, major: int, length: int, tag: int | None, level: _Level, is_key: bool, is_member: bool) -> None:
+        cursor = self.cursor
+        if length > len(cursor.data) - cursor.at:
+            raise self.refuse(3)
+        at, content = cursor.at, cursor.take(length)
+        if major == 2:
+            self.count += 2
+            if tag in (2, 3):
+                self.count += (length * length >> 9) + (100 if is_member else 0)
+                number = int.from_bytes(content, "big")
+                if is_key:
+                    self._key(level, ("big", ~number if tag == 3 else number))
+            return
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise self.refuse(4, at + error.start) from None
+        if is_key:
+            if level.kind == "object" and text == "__proto__":
+                raise self.refuse(5)
+            self._key(level, text)
+        if level.kind == "texts":
+            self._part_of_named(level, text)
+
+    def _part_of_named(self, level: _Level, text: str) -> None:
+        """A text of tag 27; whether a regular expression is one is JavaScript's to say."""
+        if not hasattr(level, "name"):
+            level.name, level.is_error = text, level.missing == 1
+            if level.is_error and (text == "RegExp" or text in _OF_OBJECTS) or not level.is_error and text != "RegExp":
+                raise self.refuse(8)
+        elif not level.is_error and level.missing == 1:
+            level.source = text
+        elif not level.is_error:
+            if "v" in text:
+                raise self.refuse(8)
+            self.count += 25 * (len(level.source.encode("utf-16-le")) // 2)
+            self.count += 1250 * (level.source.count("\\p") + level.source.count("\\P")) if "u" in text else 0
+
+    def _open(self, major: int, number: int, tag: int | None) -> None:
+        items = number if major == 4 else 2 * number
+        self.missing += items
+        if self.missing > len(self.cursor.data) - self.cursor.at:
+            raise self.refuse(3)
+        if items == 0:
+            return
+        kind = {258: "set", 259: "map", 27: "texts", REF: "fields", STREAM: "fields", FUNCTION: "fields"}.get(
+            tag, "list" if major == 4 else "object"
+        )
+        if kind in ("list", "set", "object", "map"):
+            if self.depth == MAX_DEPTH:
+                raise self.refuse(7)
+            self.depth += 1
+        elif tag == 27:
+            self.count += 100
+        self.levels.append(_Level(kind, items))
+
+    def _scalar(self, major: int, number: int, info: int) -> Any:
+        if major == 7:
+            form = {25: ">e", 26: ">f", 27: ">d"}.get(info)
+            if form is None:
+                return ("simple", info)
+            value = struct.unpack(form, number.to_bytes(struct.calcsize(form), "big"))[0]
+            return ("number", "nan" if math.isnan(value) else value)
+        return ("big" if info == 27 else "number", number if major == 0 else ~number)
+
+    def _key(self, level: _Level, key: Any) -> None:
+        if key in level.keys:
+            raise self.refuse(5)
+        level.keys.add(key)
 
 
 def scan(data: bytes) -> None:
-    """Refuses what the protocol does not allow in a payload, without recursion."""
-    cursor = _Cursor(data)
-    missing, is_bignum = 1, False
-    while missing > 0:
-        missing -= 1
-        start = cursor.at
-        major, number = cursor.head()
-        left = len(data) - cursor.at
-        if major in (2, 3):
-            if number > left or (is_bignum and number > MAX_BIGNUM_BYTES):
-                raise ProtocolError(f"expected at most {left} bytes, got {number}", start)
-            cursor.at += number
-        elif major == 4:
-            missing += number
-        elif major == 5:
-            missing += 2 * number
-        elif major == 6:
-            if number not in _TAGS:
-                raise ProtocolError(f"expected a tag that is known, got {number}", start)
-            missing += 1
-        is_bignum = major == 6 and number in (2, 3)
-        if missing > len(data) - cursor.at:
-            raise ProtocolError("expected more items than there are bytes", start)
-    if cursor.at != len(data):
-        raise ProtocolError("expected one value, got more", cursor.at)
+    """Refuses what the protocol does not allow in a payload."""
+    _Scan(data).run()
 
 
 def decode(data: bytes) -> Any:

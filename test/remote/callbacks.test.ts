@@ -7,6 +7,7 @@ import {
   Message,
   OverloadedError,
   SessionResetError,
+  SystemConfig,
 } from 'pulsing'
 import { afterEach, describe, expect, test } from 'vitest'
 import { borrowCallback } from '../../src/actor/callback.ts'
@@ -291,8 +292,8 @@ describe('among three nodes', () => {
   )
 
   /** a – b – c, with a holder at c and an actor that passes things on at b, as a sees them. */
-  async function chain() {
-    const [a, b, c] = [await nodes.start(), await nodes.start(), await nodes.start()]
+  async function chain(config?: SystemConfig) {
+    const [a, b, c] = [await nodes.start(config), await nodes.start(config), await nodes.start(config)]
     const cables = [await link(a, b), await link(b, c)] as const
     await Holder.options({ name: 'holder', public: true }).local(c)
     await Middle.options({ name: 'middle', public: true }).local(b)
@@ -323,8 +324,21 @@ describe('among three nodes', () => {
     expect(calls).toBe(2)
   })
 
-  test('the far node being lost is an error for who calls, and the lender takes the function back', async () => {
+  test('the far node being lost and found again can call it as before', async () => {
     const { systems, cables, holder } = await chain()
+    let calls = 0
+    await holder.hold(() => `call ${++calls}`)
+    expect(await holder.call()).toBe('call 1')
+    const left = event(systems[2]!, 'memberLeft', ({ member }) => member.nodeId === systems[0]!.nodeId)
+    cables[1].cut()
+    await left
+    const called = holder.call()
+    await link(systems[1]!, systems[2]!)
+    expect(await called).toBe('call 2')
+  })
+
+  test('the far node being lost for good is an error for who calls, and the lender takes the function back', async () => {
+    const { systems, cables, holder } = await chain(SystemConfig.standalone().withLimits({ sessionGraceMs: 1 }))
     let isGone = false
     const registry = new FinalizationRegistry(() => {
       isGone = true

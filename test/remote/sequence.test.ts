@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { MAX_HELD_FRAMES, Sequence } from '../../src/remote/sequence.ts'
+import { MAX_HELD_BYTES, MAX_HELD_FRAMES, Sequence } from '../../src/remote/sequence.ts'
 
 /** Does what its owner does with every answer; what was delivered, in order. */
 class Receiver {
@@ -18,14 +18,11 @@ class Receiver {
           this.delivered.push(held)
         break
       case 'hold':
-        this.sequence.hold(seq, frame)
+        this.sequence.hold(seq, frame, 1)
         break
       case 'new-session':
         this.reset()
         this.take(session, seq)
-        break
-      case 'overflow':
-        this.reset()
         break
       default:
     }
@@ -123,16 +120,79 @@ describe('Sequence', () => {
     expect(receiver.delivered).toEqual(['5/1', '5/2'])
   })
 
-  test(`at most ${MAX_HELD_FRAMES} frames are held; one more says that the gap will not close`, () => {
+  test(`at most ${MAX_HELD_FRAMES} frames are held; what comes beyond that is taken when it comes again`, () => {
+    const receiver = new Receiver()
+    const last = 2 + MAX_HELD_FRAMES
+    for (let seq = 2; seq < last; seq++) expect(receiver.take(1, seq)).toBe('hold')
+    expect(receiver.take(1, last)).toBe('overflow')
+    expect(receiver.take(1, 5)).toBe('drop')
+    expect(receiver.sequence.held).toBe(MAX_HELD_FRAMES)
+    expect(receiver.take(1, 1)).toBe('deliver')
+    expect(receiver.take(1, last)).toBe('deliver')
+    expect(receiver.delivered).toEqual(upTo(last).map((seq) => `1/${seq}`))
+  })
+
+  test(`no more frames are held once ${MAX_HELD_BYTES} bytes are, and released ones make room`, () => {
     const sequence = new Sequence<number>()
-    for (let seq = 2; seq < 2 + MAX_HELD_FRAMES; seq++) {
+    for (const seq of [2, 3]) {
       expect(sequence.arrive(1, seq)).toBe('hold')
-      sequence.hold(seq, seq)
+      sequence.hold(seq, seq, MAX_HELD_BYTES - 1)
     }
-    expect(sequence.arrive(1, 2 + MAX_HELD_FRAMES)).toBe('overflow')
-    expect(sequence.arrive(1, 5)).toBe('drop')
-    expect(sequence.held).toBe(MAX_HELD_FRAMES)
+    expect(sequence.heldBytes).toBe(2 * MAX_HELD_BYTES - 2)
+    expect(sequence.arrive(1, 5)).toBe('overflow')
     expect(sequence.arrive(1, 1)).toBe('deliver')
+    expect([sequence.release(), sequence.release(), sequence.release()]).toEqual([2, 3, undefined])
+    expect(sequence.heldBytes).toBe(0)
+    expect(sequence.arrive(1, 5)).toBe('hold')
+    sequence.hold(5, 5, 10)
+    sequence.reset()
+    expect([sequence.held, sequence.heldBytes]).toEqual([0, 0])
+  })
+
+  test('what was received is the last frame delivered, held ones not counted', () => {
+    const receiver = new Receiver()
+    expect(receiver.sequence.received).toBe(0)
+    for (const seq of [1, 2, 5, 4]) receiver.take(1, seq)
+    expect(receiver.sequence.received).toBe(2)
+    receiver.take(1, 3)
+    expect(receiver.sequence.received).toBe(5)
+    receiver.reset()
+    expect(receiver.sequence.received).toBe(0)
+  })
+
+  describe('a session the peer names outside of it', () => {
+    test('is known when it is the first or the current one, new when it is higher, stale when it is lower or over', () => {
+      const sequence = new Sequence<number>()
+      expect([sequence.meet(3), sequence.session]).toEqual(['known', 3])
+      expect([sequence.meet(3), sequence.meet(2), sequence.meet(4)]).toEqual(['known', 'stale', 'new-session'])
+      expect(sequence.session).toBe(3)
+      sequence.reset()
+      expect([sequence.meet(3), sequence.meet(2), sequence.session]).toEqual(['stale', 'stale', 0])
+      expect([sequence.meet(4), sequence.session]).toEqual(['known', 4])
+    })
+
+    test('after a reset that names the next one, that one is received from its beginning, and nothing before it', () => {
+      const receiver = new Receiver()
+      receiver.take(3, 1)
+      receiver.sequence.reset(6)
+      expect(receiver.sequence.session).toBe(6)
+      expect([receiver.take(3, 2), receiver.take(4, 1), receiver.take(5, 1)]).toEqual(['stale', 'stale', 'stale'])
+      expect(receiver.take(6, 1)).toBe('deliver')
+      // The one being received, named again, begins again.
+      receiver.sequence.reset(6)
+      expect([receiver.sequence.session, receiver.sequence.received]).toEqual([6, 0])
+    })
+
+    test('a reset that names an older one goes back to nothing', () => {
+      const receiver = new Receiver()
+      receiver.take(5, 1)
+      receiver.sequence.reset(3)
+      expect([receiver.sequence.session, receiver.take(4, 1)]).toEqual([5, 'stale'])
+      receiver.sequence.reset()
+      receiver.sequence.reset(3)
+      expect([receiver.sequence.session, receiver.take(3, 1), receiver.take(5, 1)]).toEqual([0, 'stale', 'stale'])
+      expect(receiver.take(6, 1)).toBe('deliver')
+    })
   })
 
   test('a reset forgets what was held', () => {

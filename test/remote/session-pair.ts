@@ -8,7 +8,7 @@ import { deferred } from '../../src/base/deferred.ts'
 import { type PulsingError, UnreachableError } from '../../src/base/errors.ts'
 import { Session, type SessionOwner } from '../../src/remote/session.ts'
 import { ManualClock } from '../../src/testkit/manual-clock.ts'
-import { FRAME, Frame } from '../../src/wire/frame.ts'
+import { FRAME, Frame, MAX_HOPS } from '../../src/wire/frame.ts'
 import { FrameReader } from '../../src/wire/frame-reader.ts'
 import { FrameWriter } from '../../src/wire/frame-writer.ts'
 
@@ -61,12 +61,12 @@ export class Way {
     if (attachments && this.refuses) throw this.refuses
     const writer = new FrameWriter()
     writer.write(frame)
-    this.#side.put(writer.take(), attachments?.values)
+    this.#side.put(this, writer.take(), attachments?.values)
     return !this.isBlocked
   }
 
   sendRaw(bytes: Uint8Array): boolean {
-    this.#side.put(bytes.slice(), undefined)
+    this.#side.put(this, bytes.slice(), undefined)
     return !this.isBlocked
   }
 }
@@ -134,8 +134,12 @@ export class Side implements SessionOwner {
     this.onEnded(end)
   }
 
-  put(bytes: Uint8Array, attachments: readonly unknown[] | undefined): void {
-    this.pair.put({ from: this, bytes, frame: read(bytes, attachments) })
+  put(way: Way, bytes: Uint8Array, attachments: readonly unknown[] | undefined): void {
+    const frame = read(bytes, attachments)
+    const [to, from] = way.nodeId === this.other.self ? ['', ''] : [this.other.self, this.self]
+    if (frame.to !== to || frame.from !== from || frame.hops !== (to === '' ? 0 : MAX_HOPS))
+      throw new RangeError(`expected a frame for ${to || 'the neighbour'}, got one for ${frame.to || 'the neighbour'}`)
+    this.pair.put({ from: this, bytes, frame })
   }
 
   /** Sends a message called `text`, with so many bytes in it. */
@@ -219,9 +223,17 @@ export class SessionPair {
     for (const side of [this.a, this.b]) side.find(options)
   }
 
-  /** Kinds of the frames sent since the last call, with what they say. */
+  /** What was sent since the last call, in a few words each. */
   log(): string[] {
     return this.sent.splice(0).map(({ from, frame }) => `${from === this.a ? 'a' : 'b'}: ${describeFrame(frame)}`)
+  }
+
+  /** What `side` sent since the last call; what the other did is forgotten too. */
+  logOf(side: Side): string[] {
+    return this.sent
+      .splice(0)
+      .filter(({ from }) => from === side)
+      .map(({ frame }) => describeFrame(frame))
   }
 }
 

@@ -9,6 +9,7 @@ import {
   StreamMessage,
   type StreamReader,
   type StreamWriter,
+  SystemConfig,
 } from 'pulsing'
 import { afterEach, describe, expect, test } from 'vitest'
 import { MAX_STREAMS } from '../../src/remote/stream-table.ts'
@@ -200,12 +201,12 @@ describe('through nodes in between', () => {
   const nodes = new Nodes()
   afterEach(() => nodes.stop())
 
-  async function chain(): Promise<{
+  async function chain(config?: SystemConfig): Promise<{
     systems: readonly [ActorSystem, ActorSystem, ActorSystem]
-    cables: readonly { cut(): void }[]
+    cables: { cut(): void }[]
     host(at: number, receive: (msg: Message, ctx: ActorContext) => unknown): Promise<ActorRef>
   }> {
-    const systems = [await nodes.start(), await nodes.start(), await nodes.start()] as const
+    const systems = [await nodes.start(config), await nodes.start(config), await nodes.start(config)] as const
     const cables = [await link(systems[0], systems[1]), await link(systems[1], systems[2])]
     let names = 0
     return {
@@ -279,8 +280,33 @@ describe('through nodes in between', () => {
     await reader.cancel()
   })
 
-  test('losing the far link is an error at both ends of a stream, for what it carried and for nothing else', async () => {
+  test('losing the far link, and finding it again, interrupts a stream in neither direction, and loses nothing of it', async () => {
     const { systems, cables, host } = await chain()
+    const life = { ended: 0 }
+    const giving = await host(2, () => endless(life))
+    const taking = await host(2, async (msg) => Message.fromJson('taken', await collect(msg.streamReader<number>())))
+    const [message, writer] = StreamMessage.create<number>('take', 4)
+    const reply = taking.ask(message)
+    const there = giving.askStream<number>('go')
+    for (let i = 0; i < 50; i++) {
+      await writer.write(i)
+      expect((await there.next()).value).toBe(i)
+      if (i % 10 !== 9) continue
+      const left = event(systems[0], 'memberLeft', ({ member }) => member.nodeId === systems[2].nodeId)
+      const found = event(systems[0], 'memberJoined', ({ member }) => member.nodeId === systems[2].nodeId)
+      cables.at(-1)!.cut()
+      await left
+      cables.push(await link(systems[1], systems[2]))
+      await found
+    }
+    await writer.close()
+    expect((await reply).toJson()).toEqual(Array.from({ length: 50 }, (_, i) => i))
+    await there.cancel()
+    await until(() => life.ended === 1 && systems.every((system) => system.census().streams === 0))
+  })
+
+  test('losing the far link for good is an error at both ends of a stream, for what it carried and for nothing else', async () => {
+    const { systems, cables, host } = await chain(SystemConfig.standalone().withLimits({ sessionGraceMs: 1 }))
     const life = { ended: 0 }
     const [far, near] = [await host(2, () => endless(life)), await host(1, () => endless({ ended: 0 }))]
     const [broken, whole] = [far.askStream<number>('go'), near.askStream<number>('go')]

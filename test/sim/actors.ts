@@ -2,29 +2,21 @@
  * The actors every simulated node has: an inbox that takes numbered tells, and a server for everything else. They write
  * into the books what they see, which is what the checks compare with what was sent.
  */
-import {
-  type ActorContext,
-  type ActorLike,
-  type ActorRef,
-  type ActorSystem,
-  type Message,
-  StreamMessage,
-} from 'pulsing'
+import { type ActorContext, type ActorLike, type ActorRef, type ActorSystem, Message, StreamMessage } from 'pulsing'
 import { dispose } from '../../src/base/disposal.ts'
-import type { Books } from './books.ts'
+import type { Books, WatchRecord } from './books.ts'
 import type { SimClock } from './sim-clock.ts'
 
 type Lent = ((n: number) => Promise<number>) & { [dispose](): void }
 
 /** What a server can be asked for; the first item says which. */
 export type Request =
-  | readonly ['ping', id: number]
   | readonly ['work', id: number, delayMs: number, reply: unknown]
   | readonly ['wait', id: number]
   | readonly ['items', id: number, count: number, pauseMs: number, pad: Uint8Array | undefined]
   | readonly ['tell', to: ActorRef, lane: string, count: number]
   | readonly ['call', id: number, times: number, callback: Lent]
-  | readonly ['target', id: number, lastsMs: number]
+  | readonly ['target', id: number, lastsMs: number, lastAt: number, report: ActorRef]
 
 /** What actors of one node share. */
 export interface Surroundings {
@@ -55,8 +47,6 @@ export class Server implements ActorLike {
     const request = msg.toObject<Request>()
     const { books } = this.#around
     switch (request[0]) {
-      case 'ping':
-        return request[1]
       case 'work':
         return this.#work(request, ctx)
       case 'wait':
@@ -145,42 +135,50 @@ export class Server implements ActorLike {
     return made
   }
 
-  /** An actor to send to for a while, and one that watches it. */
+  /** An actor to send to for a while, and one that watches it; it reports to that one, and to another elsewhere. */
   async #target(
-    [, id, lastsMs]: Extract<Request, readonly ['target', ...unknown[]]>,
+    [, id, lastsMs, lastAt, report]: Extract<Request, readonly ['target', ...unknown[]]>,
     system: ActorSystem,
   ): Promise<ActorRef> {
     const { books, clock } = this.#around
-    const watch = books.watch(id)
-    const watcher: ActorLike = {
-      receive: (msg, ctx) => {
-        if (msg.msgType !== 'Terminated') {
-          if (watch.endings > 0) books.violate('4 watch: expected nothing after Terminated, got a message')
-          watch.messages++
-          return
-        }
-        watch.endings++
-        if (watch.endings > 1) books.violate(`4 watch: expected one Terminated, got ${watch.endings}`)
-        if (watch.messages !== watch.forwarded)
-          books.violate(
-            `4 watch: expected Terminated after ${watch.forwarded} messages, got it after ${watch.messages}`,
-          )
-        ctx.schedule(1_000, 'end')
-        ctx.become((_, later) => later.stop())
-      },
-    }
+    const [near, far] = [books.watch(id), books.watch(-id)]
     let watching: ActorRef | undefined
     const target = await system.spawn({
       receive: (msg, ctx) => {
         const [lane, n] = msg.toObject<[string, number]>()
         books.tellHandled(lane, n)
-        watch.forwarded++
+        near.forwarded++
+        far.forwarded++
         void ctx.tell(watching!, n)
+        ctx.tell(report, n).catch((error: unknown) => books.failed('a report', error))
+        if (n === lastAt) ctx.stop()
       },
     })
-    watching = await system.spawn({ ...watcher, onStart: (ctx) => ctx.watch(target) })
+    watching = await system.spawn(watcher(books, near, target))
     clock.setTimer(() => void system.stop(target), lastsMs)
     return target
+  }
+}
+
+/** Watches an actor, at once or when it is sent its ref. */
+export function watcher(books: Books, watch: WatchRecord, target?: ActorRef): ActorLike {
+  const begin = (ctx: ActorContext, ref: ActorRef): void => {
+    watch.isBegun = true
+    ctx.watch(ref)
+  }
+  return {
+    onStart: (ctx) => {
+      if (target) begin(ctx, target)
+    },
+    receive: (msg, ctx) => {
+      if (msg.msgType === 'watch') begin(ctx, msg.toObject<ActorRef>())
+      else if (msg.msgType === 'end') ctx.stop()
+      else if (msg.msgType !== 'Terminated') books.reported(watch)
+      else {
+        books.terminated(watch, msg.toObject<{ reason: string }>().reason)
+        ctx.schedule(1_000, Message.fromObject('end', undefined))
+      }
+    },
   }
 }
 

@@ -52,16 +52,26 @@ export interface StreamRecord {
   consumed: number
   /** Producers at work. */
   producing: number
+  isConsuming: boolean
   isComplete: boolean
   end: 'clean' | 'left' | 'error' | undefined
   readonly troubles: number
 }
 
+/** One watch, and the messages of the watched actor to its watcher. */
 export interface WatchRecord {
+  /** The node of the watcher. */
   readonly node: number
+  /** The ids of both nodes, where they are two. */
+  readonly between: readonly [watcher: string, watched: string] | undefined
+  /** Ends of sessions of the two when it began. */
+  readonly troubles: number
+  /** Whether there is somebody to watch. */
+  isBegun: boolean
   messages: number
   forwarded: number
   endings: number
+  isUnreachable: boolean
 }
 
 /** Errors that say that a node, a session or an actor is over. */
@@ -125,6 +135,7 @@ export class Books {
       record.state = 'taken'
     } catch (error) {
       record.state = 'refused'
+      if (isPulsingError(error, 'actor_stopped') && !this.#world.node(from).isLive) return
       if (!isPulsingError(error, 'unreachable') && !isPulsingError(error, 'session_reset'))
         this.violate(`12 outcome: expected a tell to be taken, or refused with UnreachableError, got ${String(error)}`)
       else if ((error as { outcome?: string }).outcome !== 'not-sent')
@@ -149,7 +160,7 @@ export class Books {
   }
 
   #verifyLane({ name, from, to, tells, mayEnd }: Lane): void {
-    const [sender, receiver] = [this.#world.nodes[from]!, this.#world.nodes.find(({ nodeId }) => nodeId === to)]
+    const [sender, receiver] = [this.#world.node(from), this.#world.nodes.find(({ nodeId }) => nodeId === to)]
     const unsettled = tells.find(({ state }) => state === 'pending')
     if (unsettled && !sender.hasCrashed)
       this.violate(`10 drain: expected every tell to settle, got ${name} ${unsettled.n} pending`)
@@ -268,12 +279,20 @@ export class Books {
       produced: 0,
       consumed: 0,
       producing: 0,
+      isConsuming: false,
       isComplete: false,
       end: undefined,
       troubles: this.troubles(from, to),
     }
     this.#streams.set(id, record)
     return record
+  }
+
+  /** Whether a stream is not over at one of its ends. */
+  get isStreaming(): boolean {
+    for (const { producing, isConsuming, end } of this.#streams.values())
+      if (producing > 0 || (isConsuming && end === undefined)) return true
+    return false
   }
 
   stream(id: number): StreamRecord {
@@ -315,6 +334,7 @@ export class Books {
   /** Reads a stream; how many items there were. */
   async read(reader: StreamReader<readonly [number, ...unknown[]]>, stream: StreamRecord): Promise<number> {
     const { clock } = this.#world
+    stream.isConsuming = true
     try {
       for await (const [n] of reader) {
         this.#consumed(stream, n)
@@ -340,6 +360,7 @@ export class Books {
     echo: StreamRecord,
   ): Promise<void> {
     let isListening = true
+    stream.isConsuming = true
     try {
       for await (const [n] of reader) {
         this.#consumed(stream, n)
@@ -383,6 +404,7 @@ export class Books {
     stream.end = 'error'
     this.failed(`stream ${stream.id}`, error)
     if (isPulsingError(error, 'timeout')) return
+    if ((error as { outcome?: string }).outcome === 'not-sent' && stream.consumed === 0) return
     const { from, to, troubles } = stream
     if (this.troubles(from, to) === troubles && this.#isAlive(from) && this.#isAlive(to))
       this.violate(`10 drain: expected stream ${stream.id} to go on, its session does, got ${String(error)}`)
@@ -398,19 +420,44 @@ export class Books {
     return this.#watches.get(id)!
   }
 
-  openWatch(id: number, node: number): void {
-    this.#watches.set(id, { node, messages: 0, forwarded: 0, endings: 0 })
+  openWatch(id: number, node: number, between?: readonly [watcher: string, watched: string]): void {
+    const troubles = between ? this.troubles(...between) : 0
+    this.#watches.set(id, {
+      node,
+      between,
+      troubles,
+      isBegun: false,
+      messages: 0,
+      forwarded: 0,
+      endings: 0,
+      isUnreachable: false,
+    })
   }
 
-  dropWatch(id: number): void {
-    this.#watches.delete(id)
+  /** A message of the watched actor has come. */
+  reported(watch: WatchRecord): void {
+    if (watch.endings > 0 && !watch.isUnreachable)
+      this.violate('4 watch: expected nothing after Terminated, got a message')
+    watch.messages++
+  }
+
+  /** The watched actor has ended, says the news. */
+  terminated(watch: WatchRecord, reason: string): void {
+    watch.endings++
+    watch.isUnreachable = reason === 'unreachable'
+    if (watch.endings > 1) this.violate(`4 watch: expected one Terminated, got ${watch.endings}`)
+    const isTroubled = watch.between !== undefined && this.troubles(...watch.between) > watch.troubles
+    if (isTroubled) return
+    if (watch.isUnreachable) this.violate('4 watch: expected an end of a reachable actor, got one that is unreachable')
+    if (watch.messages !== watch.forwarded)
+      this.violate(`4 watch: expected Terminated after ${watch.forwarded} messages, got it after ${watch.messages}`)
   }
 
   /** Says what is wrong now that everything has come to rest. @param pending asks that wait for nothing but to be given up */
   verify(pending: ReadonlyMap<number, readonly [from: SimNode, to: SimNode]>): void {
     for (const lane of this.#lanes.values()) this.#verifyLane(lane)
     for (const { id, outcome, from, sentAt } of this.#asks.values()) {
-      if (outcome === undefined && !pending.has(id) && !this.#world.nodes[from]!.hasCrashed)
+      if (outcome === undefined && !pending.has(id) && !this.#world.node(from).hasCrashed)
         this.violate(`12 outcome: expected every ask to settle, got ask ${id} of ${sentAt} ms pending`)
     }
     for (const [id, [from, to]] of pending) {
@@ -421,22 +468,23 @@ export class Books {
     }
     for (const [id, index] of this.waiting) {
       const record = this.#asks.get(id)!
-      if (record.outcome !== undefined && this.#world.nodes[index]!.isLive && this.#world.nodes[record.from]!.isLive)
+      if (record.outcome !== undefined && this.#world.node(index).isLive && this.#world.node(record.from).isLive)
         this.violate(
           `3 reset: expected the handler of ask ${id}, ${record.outcome}, to be told, got it waiting at ${index}`,
         )
     }
-    for (const { id, from, to, producing, end, consumed, produced } of this.#streams.values()) {
+    for (const { id, from, to, producing, isConsuming, end, consumed, produced } of this.#streams.values()) {
       if (!this.#isAlive(from) || !this.#isAlive(to)) continue
       if (producing > 0)
         this.violate(`10 drain: expected the producer of stream ${id} to end, got it waiting after ${produced} items`)
-      if (produced > 0 && end === undefined && consumed < produced)
+      if (isConsuming && end === undefined)
         this.violate(
           `10 drain: expected the consumer of stream ${id} to end, got it waiting after ${consumed} of ${produced} items`,
         )
     }
-    for (const { node, endings } of this.#watches.values()) {
-      if (endings === 0 && this.#world.nodes[node]!.isLive) this.violate('4 watch: expected one Terminated, got none')
+    for (const { node, isBegun, endings } of this.#watches.values()) {
+      if (isBegun && endings === 0 && this.#world.node(node).isLive)
+        this.violate('4 watch: expected one Terminated, got none')
     }
   }
 }

@@ -1,22 +1,10 @@
 /**
  * What sessions must keep to, frame by frame: each frame delivered once, in order; nothing of a session after its end; an
- * end on both sides or on neither; an end for a reason; credit spent only as granted; memory within its bounds.
+ * end on both sides or on neither; an end for a reason.
  */
 import type { PulsingError } from '../../src/base/errors.ts'
-import { STREAM_WINDOW_BYTES } from '../../src/remote/outbound-stream.ts'
-import { MAX_LOG_BYTES, SendLog } from '../../src/remote/send-log.ts'
-import { FRAME, type Frame } from '../../src/wire/frame.ts'
+import type { Frame } from '../../src/wire/frame.ts'
 import type { SessionObserver, TappedSession } from './session-tap.ts'
-
-/** What those who send at the same moment may add to a full log, in bytes. */
-const LOG_SLACK_BYTES = 512 * 1024
-
-interface Flow {
-  items: number
-  bytes: number
-  creditedItems: number
-  creditedBytes: number
-}
 
 /** One direction of a pair: what `self` knows of what `peer` sends, and its own sessions towards it. */
 interface Side {
@@ -31,7 +19,6 @@ interface Side {
   readonly bound: Map<number, Set<number>>
   lostAt: number | undefined
   graceMs: number
-  flows: Map<number, Flow>
 }
 
 /** An end of a session that no other end led to. */
@@ -76,16 +63,8 @@ export class SessionLedger implements SessionObserver {
     return this.#side(self, peer).ended.has(number)
   }
 
-  sent(session: TappedSession, frame: Frame): void {
+  sent(session: TappedSession): void {
     this.lastSent = session.number
-    if (frame.kind !== FRAME.item) return
-    const flow = this.#flow(session, frame.id)
-    if (flow.bytes - flow.creditedBytes >= STREAM_WINDOW_BYTES)
-      this.#violate(
-        `10 credit: expected at most ${STREAM_WINDOW_BYTES} bytes ahead of the consumer and one item, got one item more in ${this.#name(session)} stream ${frame.id}`,
-      )
-    flow.items++
-    flow.bytes += frame.payload.byteLength
   }
 
   delivering(session: TappedSession, frame: Frame): void {
@@ -109,17 +88,6 @@ export class SessionLedger implements SessionObserver {
     let bound = side.bound.get(number)
     if (!bound) side.bound.set(number, (bound = new Set()))
     bound.add(frame.session)
-    if (frame.kind === FRAME.credit) this.#credited(session, frame)
-  }
-
-  #credited(session: TappedSession, { id, count, bytes }: Frame): void {
-    const flow = this.#flow(session, id)
-    if (count > flow.items || bytes > flow.bytes || count < flow.creditedItems || bytes < flow.creditedBytes)
-      this.#violate(
-        `10 credit: expected credit for ${flow.creditedItems} to ${flow.items} items, ${flow.creditedBytes} to ${flow.bytes} bytes, got ${count} and ${bytes} in ${this.#name(session)} stream ${id}`,
-      )
-    flow.creditedItems = count
-    flow.creditedBytes = bytes
   }
 
   ended(session: TappedSession, number: number, error: PulsingError): void {
@@ -129,7 +97,6 @@ export class SessionLedger implements SessionObserver {
     this.#note(`${this.#name(session)} ended`, error.message.replace(/node \S+/, 'node'))
     side.ended.add(number)
     side.dead = Math.max(side.dead, side.session)
-    side.flows = new Map()
     const isRoot = ROOTS.some((pattern) => pattern.test(error.message))
     if (!isRoot && !CONSEQUENCES.some((pattern) => pattern.test(error.message)))
       this.#violate(`3 reset: expected a session to end for a reason, got ${error} in ${this.#name(session)}`)
@@ -151,13 +118,6 @@ export class SessionLedger implements SessionObserver {
     this.#side(session.self, session.peer).lostAt = undefined
   }
 
-  logged(bytes: number, frameBytes: number): void {
-    if (bytes > MAX_LOG_BYTES + LOG_SLACK_BYTES + frameBytes)
-      this.#violate(
-        `11 memory: expected at most ${MAX_LOG_BYTES} bytes kept for a peer, and what was on its way, got ${bytes}`,
-      )
-  }
-
   /** Says what is wrong now that everything has come to rest, between two nodes that live. */
   verify(a: string, b: string): void {
     const [there, back] = [this.#side(a, b), this.#side(b, a)]
@@ -172,13 +132,6 @@ export class SessionLedger implements SessionObserver {
     }
   }
 
-  #flow({ self, peer }: TappedSession, id: number): Flow {
-    const { flows } = this.#side(self, peer)
-    let flow = flows.get(id)
-    if (!flow) flows.set(id, (flow = { items: 0, bytes: 0, creditedItems: 0, creditedBytes: 0 }))
-    return flow
-  }
-
   #side(self: string, peer: string): Side {
     const key = self + peer
     let side = this.#sides.get(key)
@@ -191,7 +144,6 @@ export class SessionLedger implements SessionObserver {
         bound: new Map(),
         lostAt: undefined,
         graceMs: 0,
-        flows: new Map(),
       }
       this.#sides.set(key, side)
     }
@@ -200,18 +152,5 @@ export class SessionLedger implements SessionObserver {
 
   #name({ self, peer }: TappedSession): string {
     return `${this.#indexOf(self)}-${this.#indexOf(peer)}`
-  }
-}
-
-let watched: SessionLedger | undefined
-const { add } = SendLog.prototype
-
-/** Has `ledger` look at every log of frames that is kept. */
-export function watchLogs(ledger: SessionLedger | undefined): void {
-  watched = ledger
-  SendLog.prototype.add = function (frame, isToNeighbour) {
-    const bytes = add.call(this, frame, isToNeighbour)
-    watched?.logged(this.bytes, bytes.byteLength)
-    return bytes
   }
 }

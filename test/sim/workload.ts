@@ -2,16 +2,17 @@
  * What the nodes of a simulation are made to do: tells, asks, streams, refs handed on, callbacks, watches, and nodes that
  * leave, crash and come back; each drawn from the seed, at a moment drawn from it.
  */
-import type { ActorRef, Message } from 'pulsing'
-import { StreamMessage } from 'pulsing'
+import { type ActorRef, Message, StreamMessage } from 'pulsing'
 import type { SeededRandom } from '../../src/testkit/seeded-random.ts'
-import { inbox, Server } from './actors.ts'
+import { inbox, Server, watcher } from './actors.ts'
 import { Books } from './books.ts'
 import type { SimNode, World } from './world.ts'
 
 /** How much is done. */
 export interface WorkloadOptions {
   readonly operations: number
+  /** Moments around which they come. */
+  readonly bursts: number
   /** How long it may take, in milliseconds. */
   readonly durationMs: number
   /** Bytes that large messages carry beside their number. */
@@ -22,6 +23,9 @@ export interface WorkloadOptions {
 
 const TIMEOUTS_MS = [20, 200, 2_000, 30_000]
 
+/** The least time between two signs of life that are asked for, in milliseconds. */
+const MIN_PING_EVERY_MS = 300
+
 export class Workload {
   readonly books: Books
   /** Asks that wait for nothing but to be given up. */
@@ -31,6 +35,8 @@ export class Workload {
   readonly #options: WorkloadOptions
   readonly #givingUp = new AbortController()
   readonly #running = new Map<Promise<unknown>, string>()
+  slowestPing = 0
+  #hasBegunAll = false
   #ids = 0
   #departures = 0
 
@@ -52,14 +58,50 @@ export class Workload {
 
   /** Begins all operations, each at its moment; settles when the last has begun. */
   async play(): Promise<void> {
-    const { operations, durationMs } = this.#options
-    const moments = Array.from({ length: operations }, () => this.#random.float() * durationMs).sort((a, b) => a - b)
+    const { operations, bursts, durationMs } = this.#options
+    const random = this.#random
+    const centres = Array.from({ length: bursts }, () => random.float() * durationMs)
+    const moments = Array.from(
+      { length: operations },
+      () => random.pick(centres) + (random.float() ** 3 * durationMs) / 2,
+    )
+    moments.sort((a, b) => a - b)
     const { clock } = this.#world
     const startedAt = clock.now()
     for (const moment of moments) {
       await clock.sleep(startedAt + moment - clock.now())
       this.#begin()
     }
+    this.#hasBegunAll = true
+  }
+
+  /**
+   * Asks for a sign of life, from every node to every other, again and again, until the work is done; none may take longer
+   * than `limitMs`.
+   */
+  async ping(limitMs: (from: SimNode, to: SimNode) => number): Promise<void> {
+    const { clock } = this.#world
+    while (!this.#hasBegunAll || this.#running.size > 0) {
+      for (const from of this.#world.live) {
+        for (const to of this.#world.live) {
+          const ref = from === to ? undefined : this.#refTo(from, to, 'pulse')
+          if (ref) void this.#ping(ref, limitMs(from, to), `${from.index}-${to.index}`)
+        }
+      }
+      await clock.sleep(Math.max(MIN_PING_EVERY_MS, this.#options.durationMs / 30))
+    }
+  }
+
+  async #ping(ref: ActorRef, limitMs: number, pair: string): Promise<void> {
+    const { clock } = this.#world
+    const sentAt = clock.now()
+    const answer = await ref.ask(1, { timeout: 10 * limitMs }).catch((error: unknown) => error)
+    const tookMs = clock.now() - sentAt
+    this.slowestPing = Math.max(this.slowestPing, tookMs / limitMs)
+    if (answer !== 1 || tookMs > limitMs)
+      this.books.violate(
+        `13 control: expected a ping of ${pair} to be answered within ${limitMs} ms, got ${String(answer)} after ${tookMs}`,
+      )
   }
 
   /** What has not come to its end. */
@@ -70,6 +112,27 @@ export class Workload {
   /** Gives up what waits for nothing else. */
   giveUp(): void {
     this.#givingUp.abort(new DOMException('the run is over', 'AbortError'))
+  }
+
+  /** Sends from nodes that were shut down, which must refuse it. */
+  async sendLate(): Promise<void> {
+    const { nodes, refs } = this.#world
+    const send = async (what: string, sending: Promise<unknown>): Promise<void> => {
+      try {
+        await sending
+        this.books.violate(`12 outcome: expected a late ${what} to be refused, got it taken`)
+      } catch (error) {
+        this.books.failed(`a late ${what}`, error)
+      }
+    }
+    await Promise.all(
+      nodes.flatMap((from) =>
+        nodes.flatMap((to) => {
+          const ref = refs.get(`${from.index} server ${to.index}`)
+          return ref ? [send('tell', ref.tell(['late'])), send('ask', ref.ask(['late'], { timeout: 1_000 }))] : []
+        }),
+      ),
+    )
   }
 
   #run(what: string, work: Promise<unknown>): void {
@@ -88,6 +151,8 @@ export class Workload {
     const { clock, held } = this.#world
     return this.#world.start(host, async (system, index) => {
       const around = { books, clock, held, index }
+      // Large messages delay what goes to the same actor: signs of life have one of their own.
+      await system.spawn({ receive: (msg) => msg.toObject() }, `pulse ${index}`, { public: true })
       return Promise.all([
         system.spawn(inbox(around), `inbox ${index}`, { public: true }),
         system.spawn(new Server(around), `server ${index}`, { public: true, reentrant: true }),
@@ -123,7 +188,7 @@ export class Workload {
   }
 
   /** The ref a node has of another's actor, as it finds it by name. */
-  #refTo(from: SimNode, to: SimNode, actor: 'inbox' | 'server'): ActorRef | undefined {
+  #refTo(from: SimNode, to: SimNode, actor: 'inbox' | 'server' | 'pulse'): ActorRef | undefined {
     const ref = this.#world.refs.get(`${from.index} ${actor} ${to.index}`)
     if (ref) return ref
     this.#run(
@@ -256,18 +321,22 @@ export class Workload {
       this.books.violate(`callback: expected at most ${last} calls answered, got ${String(made)}`)
   }
 
+  /** An actor over there that is told numbers for a while, watched over there and from here. */
   async #target(from: SimNode, to: SimNode, ref: ActorRef, id: number): Promise<void> {
+    const random = this.#random
     this.books.openWatch(id, to.index)
-    const target = await this.books.ask(from, ref, -id, ['target', id, 50 + this.#random.float() * 3_000], {
-      timeout: 30_000,
-    })
+    this.books.openWatch(-id, from.index, [from.nodeId, to.nodeId])
+    const watching = await from.system.spawn(watcher(this.books, this.books.watch(-id)))
+    const request = ['target', id, 50 + random.float() * 3_000, random.int(12), watching]
+    const target = (await this.books.ask(from, ref, -id, request, { timeout: 30_000 })) as ActorRef | undefined
     if (!target) {
-      this.books.dropWatch(id)
+      await from.system.stop(watching)
       return
     }
-    for (let left = 1 + this.#random.int(10); left > 0; left--) {
-      await this.books.tell(target as ActorRef, `${from.index}>target ${id}`, from.index, undefined, undefined, true)
-      await this.#world.clock.sleep(this.#random.float() * 300)
+    void watching.tell(Message.fromObject('watch', target))
+    for (let left = 1 + random.int(10); left > 0; left--) {
+      await this.books.tell(target, `${from.index}>target ${id}`, from.index, undefined, undefined, true)
+      await this.#world.clock.sleep(random.float() * 300)
     }
   }
 
@@ -293,13 +362,14 @@ export class Workload {
     this.#departures++
     const random = this.#random
     const node = random.pick(this.#world.live)
-    if (random.int(2) === 0) this.#run(`departure of ${node.index}`, this.#world.leave(node))
+    let gone = Promise.resolve()
+    if (random.int(2) === 0) this.#run(`departure of ${node.index}`, (gone = this.#world.leave(node)))
     else this.#world.crash(node, random.int(2) === 0)
     const isRelay = node.host === 'a' || node.host === 'r' || node.host === 's'
     if (!isRelay && random.int(3) === 0) return
     this.#run(
       `return of ${node.host}`,
-      this.#world.clock.sleep(random.float() * 5_000).then(() => this.#start(node.host)),
+      gone.then(() => this.#world.clock.sleep(random.float() * 5_000)).then(() => this.#start(node.host)),
     )
   }
 }

@@ -5,14 +5,14 @@
 import { type ActorRef, type ActorSystem, SystemConfig } from 'pulsing'
 import type { ActorRuntime } from '../../src/actor/actor-runtime.ts'
 import { Network } from '../../src/network.ts'
-import { Peers } from '../../src/remote/peers.ts'
 import { startSystem } from '../../src/system.ts'
 import { type SeededRandom, seededRandom } from '../../src/testkit/seeded-random.ts'
 import type { SimulatedEvent } from '../../src/testkit/simulated-link.ts'
 import { type SimulatedNetwork, simulatedNetwork } from '../../src/testkit/simulated-network.ts'
 import { FaultyRelay } from './faulty-relay.ts'
+import { Measures, measure } from './measures.ts'
 import { seedIds } from './seeded-ids.ts'
-import { SessionLedger, watchLogs } from './session-ledger.ts'
+import { SessionLedger } from './session-ledger.ts'
 import { observeSessions } from './session-tap.ts'
 import { SimClock } from './sim-clock.ts'
 import { forgetTurns } from './turns.ts'
@@ -74,21 +74,13 @@ export interface WorldOptions {
   readonly areRelaysFaulty: boolean
 }
 
-const keptBytes = new WeakMap<Peers, number>()
-const peersOf = new WeakMap<ActorRuntime, Peers>()
-const { kept } = Peers.prototype
-Peers.prototype.kept = function (bytes) {
-  peersOf.set(this.runtime, this)
-  keptBytes.set(this, (keptBytes.get(this) ?? 0) + bytes)
-  kept.call(this, bytes)
-}
-
 export class World {
   readonly options: WorldOptions
   readonly clock = new SimClock()
   readonly random: SeededRandom
   readonly network: SimulatedNetwork
   readonly sessions: SessionLedger
+  readonly measures = new Measures((text) => this.violate(text))
   readonly violations: string[] = []
   /** Time, what, and a detail of it, over and over. */
   readonly trace: (string | number)[] = []
@@ -129,7 +121,7 @@ export class World {
       note: (what, detail) => this.note(what, detail),
     })
     observeSessions(this.sessions)
-    watchLogs(this.sessions)
+    measure(this.measures)
   }
 
   get hosts(): readonly string[] {
@@ -138,6 +130,10 @@ export class World {
 
   get live(): readonly SimNode[] {
     return this.nodes.filter(({ isLive }) => isLive)
+  }
+
+  node(index: number): SimNode {
+    return this.nodes.find((node) => node.index === index)!
   }
 
   note(what: string, detail: string | number): void {
@@ -204,12 +200,6 @@ export class World {
     node.isLive = false
     node.hasCrashed = true
     this.network.crash(node.host, { isSilent })
-  }
-
-  /** Bytes of frames a node keeps for its peers. */
-  keptBytes({ nodeId }: SimNode): number {
-    const peers = peersOf.get(this.#runtimes.get(nodeId)!)
-    return peers ? (keptBytes.get(peers) ?? 0) : 0
   }
 
   readonly #onEvent = ({ what, link, from, to, batch }: SimulatedEvent): void => {

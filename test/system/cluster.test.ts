@@ -1,4 +1,12 @@
-import { type ActorRef, asActor, createActorSystem, Message, StreamMessage, SystemConfig } from 'pulsing'
+import {
+  type ActorRef,
+  asActor,
+  createActorSystem,
+  DEFAULT_MAX_MESSAGE_BYTES,
+  Message,
+  StreamMessage,
+  SystemConfig,
+} from 'pulsing'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Echo, ids, joined, left, memberIds, outcomeOf, Slow, Systems } from './systems.ts'
 
@@ -108,9 +116,9 @@ describe('two leaves of one relay', () => {
     const [a, b] = [await systems.leaf(relay.url), await systems.leaf(relay.url)]
     await a.spawn(new Echo(), 'echo', { public: true })
     const ref = await b.resolve('echo')
-    const big = new Uint8Array(15 * 1024 * 1024).fill(7)
+    const big = new Uint8Array(DEFAULT_MAX_MESSAGE_BYTES).fill(7)
     expect(Buffer.compare(await ref.ask<Uint8Array>(big), big)).toBe(0)
-    expect(await outcomeOf(ref.ask(new Uint8Array(15 * 1024 * 1024 + 1)))).toMatchObject({
+    expect(await outcomeOf(ref.ask(new Uint8Array(DEFAULT_MAX_MESSAGE_BYTES + 1)))).toMatchObject({
       name: 'NotSerialisableError',
     })
     expect(await ref.ask('still here')).toBe('still here')

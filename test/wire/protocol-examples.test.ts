@@ -1,43 +1,83 @@
-/** The byte examples of PROTOCOL.md are what this implementation writes and reads. */
+/** The byte examples of PROTOCOL.md are test vectors, and its tables say what this implementation does. */
 import { readFileSync } from 'node:fs'
-import { expect, test } from 'vitest'
-import { encodeCbor } from '../../src/base/cbor.ts'
-import { FRAME, Frame } from '../../src/wire/frame.ts'
-import { FrameReader } from '../../src/wire/frame-reader.ts'
-import { FrameWriter } from '../../src/wire/frame-writer.ts'
+import { describe, expect, test } from 'vitest'
+import { FIELD_TYPES, FRAME, GOAWAY, LAYOUTS } from '../../src/wire/frame.ts'
+import type { Vectors } from './vectors.ts'
 
-const document = readFileSync(new URL('../../PROTOCOL.md', import.meta.url), 'utf8')
-const examples = [...document.matchAll(/```hex\n([\s\S]*?)```/g)].map(([, lines]) => bytesOf(lines!))
+const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8')
+const document = read('../../PROTOCOL.md')
+const { frames } = JSON.parse(read('../interop/vectors.json')) as Vectors
+const vectorHex = new Map(frames.map(({ name, hex }) => [name, hex]))
 
-/** The hexadecimal words each line begins with. */
-function bytesOf(lines: string): Uint8Array {
-  const words = lines
-    .split('\n')
-    .flatMap((line) => /^((?:[0-9a-f]{2})+(?: (?:[0-9a-f]{2})+)*)(?= {2,}|$)/.exec(line)?.[1]?.split(' ') ?? [])
-  return Uint8Array.from(Buffer.from(words.join(''), 'hex'))
+/** The hexadecimal words a line begins with, and the text behind them. */
+function splitLine(line: string): readonly [hex: string, text: string] {
+  const [, hex = '', text = ''] = /^((?:[0-9a-f]{2})+(?: (?:[0-9a-f]{2})+)*)(?: {2,}(.*))?$/.exec(line) ?? []
+  return [hex.replaceAll(' ', ''), text]
 }
 
-const ping = Object.assign(new Frame(), { kind: FRAME.ping, id: 0 })
-const tell = Object.assign(new Frame(), {
-  kind: FRAME.tell,
-  session: 1,
-  seq: 1,
-  actor: 'A'.repeat(22),
-  flags: 6,
-  payload: encodeCbor('hi'),
+const blocks = [...document.matchAll(/```hex ?(.*)\n([\s\S]*?)```/g)].map(
+  ([, name, lines]) => [name!, lines!.trimEnd().split('\n').map(splitLine)] as const,
+)
+/** Whole frames in one block, a line each, and frames in a block of their own, a field or so a line. */
+const examples = blocks.flatMap(([name, lines]) =>
+  name === ''
+    ? lines.map(([hex, text]) => [text, hex] as const)
+    : [[name, lines.map(([hex]) => hex).join('')] as const],
+)
+
+/** The rows of the table under a header. */
+function rowsOf(header: string): string[][] {
+  const start = document.indexOf(header)
+  expect(start, header).toBeGreaterThan(0)
+  const [, , ...rows] = document.slice(start).split('\n')
+  return rows
+    .slice(
+      0,
+      rows.findIndex((row) => !row.startsWith('|')),
+    )
+    .map((row) =>
+      row
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
+}
+
+describe('the examples', () => {
+  test.each(examples)('%s: the bytes are those of the vector', (name, hex) => {
+    expect(hex).toBe(vectorHex.get(name))
+  })
+
+  test('there is one of every kind', () => {
+    const shown = new Set(examples.map(([name]) => frames.find((vector) => vector.name === name)?.kind))
+    expect(shown).toEqual(new Set(Object.values(FRAME)))
+  })
 })
 
-test.each([
-  ['ping', ping, 0],
-  ['tell', tell, 1],
-] as const)('the example of a %s is the frame it says it is', (_name, frame, index) => {
-  expect(examples).toHaveLength(2)
-  const writer = new FrameWriter()
-  writer.write(frame)
-  expect(writer.take()).toEqual(examples[index])
-  const read = new Frame()
-  const reader = new FrameReader()
-  reader.open(examples[index]!)
-  expect(reader.next(read)).toBe(true)
-  expect(read).toMatchObject({ kind: frame.kind, id: frame.id, actor: frame.actor, flags: frame.flags })
+test('the table of frames has every kind with its fields, in their order', () => {
+  const parts: Record<string, readonly string[]> = {
+    '*head*': LAYOUTS[FRAME.probe]!,
+    '*message*': LAYOUTS[FRAME.tell]!.slice(-5),
+  }
+  const table = rowsOf('| kind | name | fields |').map(([kind, name, fields]) => [
+    Number(kind),
+    name,
+    fields!
+      .replaceAll(/\([^)]*\)/g, '')
+      .split(',')
+      .map((field) => field.trim())
+      .filter((field) => field !== '')
+      .flatMap(
+        (field) => parts[field]?.map((part) => `${part} ${FIELD_TYPES[part as keyof typeof FIELD_TYPES]}`) ?? field,
+      ),
+  ])
+  const expected = Object.entries(FRAME)
+    .map(([name, kind]) => [kind, name, LAYOUTS[kind]!.map((field) => `${field} ${FIELD_TYPES[field]}`)] as const)
+    .sort(([a], [b]) => a - b)
+  expect(table).toEqual(expected)
+})
+
+test('the table of goaway has every code', () => {
+  const codes = rowsOf('| code | name | the other side |').map(([code]) => Number(code))
+  expect(codes).toEqual(Object.values(GOAWAY))
 })

@@ -7,7 +7,16 @@ import { Tag } from '../../src/base/cbor.ts'
 /** JSON, and the objects below. */
 export type Notation = null | boolean | number | string | readonly Notation[] | { readonly [key: string]: Notation }
 
-const TYPED = { Int8Array, Uint8ClampedArray, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array, Float64Array }
+const TYPED = {
+  Int8Array,
+  Uint8ClampedArray,
+  Uint16Array,
+  Int16Array,
+  Uint32Array,
+  Int32Array,
+  Float32Array,
+  Float64Array,
+}
 
 export const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 export const bytesOf = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'))

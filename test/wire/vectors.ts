@@ -74,6 +74,7 @@ const FRAMES: readonly (readonly [name: string, kind: keyof typeof FRAME, fields
   ['hello', 'hello', { payload: helloBytes }],
   ['welcome', 'welcome', {}],
   ['goaway', 'goaway', { id: 3, reason: 'bad frame' }],
+  ['goaway, the longest text', 'goaway', { id: 0, reason: 'a'.repeat(4096) }],
   ['goaway, text beyond ASCII', 'goaway', { id: 0, reason: 'tschüß 🎭' }],
   ['ping', 'ping', { id: 0 }],
   ['ping, largest id', 'ping', { id: LARGEST }],
@@ -121,6 +122,8 @@ const FRAMES: readonly (readonly [name: string, kind: keyof typeof FRAME, fields
   ['ack', 'ack', { ...near(0), id: 5, count: 32, flags: 0 }],
   ['ack, send again', 'ack', { ...far(0), id: 5, count: 1000, flags: 1 }],
   ['probe', 'probe', near(0)],
+  ['part', 'part', { ...near(9), id: 1, flags: 0, payload: '8d1300' }],
+  ['part, the last one', 'part', { ...near(10), id: 1, flags: 1, payload: '60' }],
 ]
 
 const EPOCH = new Date(1_700_000_000_000)
@@ -146,7 +149,13 @@ const VALUES: readonly (readonly [name: string, value: unknown])[] = [
   ['an object', { name: 'Ada', born: 1815, tags: { a: true } }],
   ['a date', EPOCH],
   ['a date with milliseconds', new Date(1_700_000_000_500)],
-  ['a map', new Map<unknown, unknown>([[1, 'one'], ['two', 2]])],
+  [
+    'a map',
+    new Map<unknown, unknown>([
+      [1, 'one'],
+      ['two', 2],
+    ]),
+  ],
   ['a set', new Set([1, 2])],
   ['an error', new Error('no')],
   ['a regular expression', /a+b/gi],
@@ -160,6 +169,15 @@ const VALUES: readonly (readonly [name: string, value: unknown])[] = [
   ['an attachment', valueOf({ $tag: [20_599, 0] })],
   ['a function', valueOf({ $tag: [20_600, [NODE_A, ACTOR_C]] })],
   ['an error record', failure],
+  ['64 levels', valueOf(Array.from({ length: 64 }).reduce<Notation>((inner) => [inner], 0))],
+  [
+    'a map with a number and a text as keys',
+    new Map<unknown, unknown>([
+      [1, 0],
+      ['1', 0],
+      [1.5, 0],
+    ]),
+  ],
   ['a hello', decodedHello()],
   [
     'updates of the cluster',
@@ -219,6 +237,7 @@ const HOSTILE_BATCHES: readonly (readonly [name: string, hex: string])[] = [
   ['bytes of indefinite length', '82095f4100ff'],
   ['bytes longer than the batch', '820944 000000'],
   ['bytes of four gigabytes', '82095affffffff00'],
+  ['a text of 4097 bytes', `8303 00 791001${'61'.repeat(4097)}`],
   ['text that is not UTF-8', '8303 00 62c328'],
   ['text that is not UTF-8, long', `8303 00 7846${'ff'.repeat(70)}`],
   ['half a surrogate pair', '8303 00 63eda080'],
@@ -231,10 +250,14 @@ const HOSTILE_BATCHES: readonly (readonly [name: string, hex: string])[] = [
   ['a tell cut off in its payload', `8d13${HEAD}0160 60 06 60 00 00 43 6268`],
 ]
 
+const nested = (depth: number): string => `${'81'.repeat(depth)}00`
+
 const HOSTILE_VALUES: readonly (readonly [name: string, hex: string])[] = [
   ['nothing', ''],
   ['two values', '0102'],
   ['a number cut off', '1a0000'],
+  ['a list cut off', '820161'],
+  ['a list that ends early, after a text', '82626161'],
   ['a text longer than the value', '636161'],
   ['bytes of four gigabytes', '5affffffff'],
   ['a list of four billion items', '9affffffff'],
@@ -244,11 +267,54 @@ const HOSTILE_VALUES: readonly (readonly [name: string, hex: string])[] = [
   ['a text of indefinite length', '7f6161ff'],
   ['a break', '8101ff'],
   ['a reserved length', '811c'],
+  ['a simple value that is none', '81e0'],
+  ['a simple value in two bytes', '81f820'],
+  ['a text that is not UTF-8', '8162c328'],
+  ['half a surrogate pair', '8163eda080'],
+  ['an overlong form in UTF-8', '62c080'],
+  ['a key that is a number', 'a10102'],
+  ['a key twice', 'a2 616101 616102'],
+  [
+    'a key twice, among many',
+    `b4${[...'abcdefghijklmnopqrsa'].map((key) => `61${hexOf(Buffer.from(key))}00`).join('')}`,
+  ],
+  ['a key twice, in an inner map', '81a2 616101 616102'],
+  ['a key __proto__', 'a1695f5f70726f746f5f5f01'],
+  ['a key __proto__, written longer', 'a178095f5f70726f746f5f5f01'],
+  ['a number as a key twice, once as a float', 'd90103a2 0100 f93c0000'],
+  ['a big integer as a key twice', 'd90103a2 c2410100 1b000000000000000100'],
   ['a tag of shared values', '82d81c80d81d00'],
   ['a tag of records', 'd9dfff8319e00081616101'],
   ['a tag of packed values', 'd8338480808000'],
+  ['the tag of a decimal fraction', 'c4820001'],
+  ['a typed array of 16-bit floats', 'd854420000'],
+  ['a typed array of half an element', 'd84543000000'],
+  ['a typed array that is none', 'd84501'],
+  ['a date that is a text', 'c16161'],
+  ['a date in 8 bytes', 'c11b0000000000000001'],
   ['a big number of 1025 bytes', `81c2590401${'ff'.repeat(1025)}`],
-  ['a tag of ours in the wrong place', 'd9507a80'],
+  ['a set that is a map', 'd90102a0'],
+  ['a map of a list', 'd9010380'],
+  ['a tag of a tag', 'c1c100'],
+  ['a ref with a list inside', 'd9507583 60 60 80'],
+  ['a ref with a tag inside', 'd9507581 c100'],
+  ['a ref of nine items', 'd9507589 00 00 00 00 00 00 00 00 00'],
+  ['an attachment that is a text', 'd950776130'],
+  ['a tag beyond ours', 'd9507a80'],
+  ['an error without a text', 'd81b82 00 60'],
+  ['an error of four texts', 'd81b84 60 60 60 60'],
+  ['an error with the name of a method', `d81b82 6b${hexOf(Buffer.from('constructor'))} 60`],
+  ['an error named RegExp', `d81b82 66${hexOf(Buffer.from('RegExp'))} 60`],
+  ['a regular expression of 4001 characters', `d81b83 66${hexOf(Buffer.from('RegExp'))} 790fa1${'61'.repeat(4001)} 60`],
+  [
+    'a regular expression with 93 classes of characters',
+    `d81b83 66${hexOf(Buffer.from('RegExp'))} 79022e${'5c707b4c7d61'.repeat(93)} 6175`,
+  ],
+  ['a regular expression with flag v', `d81b83 66${hexOf(Buffer.from('RegExp'))} 6161 6176`],
+  ['65 levels', nested(65)],
+  ['66 levels, in tags', `${'d9010281'.repeat(66)}00`],
+  ['a set of 2440 numbers', `d90102990988${'00'.repeat(2440)}`],
+  ['a list of 962 errors', `9903c2${'d81b82616160'.repeat(962)}`],
 ]
 
 const bare = (hex: string): string => hex.replaceAll(' ', '')
@@ -325,13 +391,4 @@ export function makeVectors(): Vectors {
       offset: faultOf(() => decodeCbor(bytesOf(bare(hex)))),
     })),
   }
-}
-
-/** The file: one vector a line. */
-export function vectorsText(): string {
-  const sections = Object.entries(makeVectors()).map(
-    ([section, vectors]: [string, readonly object[]]) =>
-      `  "${section}": [\n${vectors.map((vector) => `    ${JSON.stringify(vector)}`).join(',\n')}\n  ]`,
-  )
-  return `{\n${sections.join(',\n')}\n}\n`
 }
