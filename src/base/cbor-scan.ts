@@ -28,13 +28,14 @@ import { findBadUtf8, mendSurrogate } from './utf8.ts'
 export const MAX_DEPTH = 64
 /** Items of one value. Every head counts for one, what is slow to make for as many as take that long. */
 export const MAX_ITEMS = 100_000
-const BYTES_COST = 2
+const BYTES_COST = 3
+const TAGGED_BYTES_COST = 4
 const ERROR_COST = 100
 /** Engines find numbers in Sets, and among keys of Maps, by hashes everybody knows: numbers can be chosen to collide. */
-const NUMBER_MEMBER_COST = 40
+const NUMBER_MEMBER_COST = 50
 const BIGINT_MEMBER_COST = 100
 /** Values of fewer bytes count for less than half of {@link MAX_ITEMS}, regular expressions apart. */
-export const HARMLESS_BYTES = 1024
+export const HARMLESS_BYTES = 900
 
 /** Texts up to this long, in bytes, keep a leading byte order mark however the library reads them. */
 const SHORT_TEXT = 64
@@ -146,6 +147,8 @@ export function scanCbor(bytes: Uint8Array, isOurs = false): CborScan {
         if (value > byteLength - at) return bad(start, 'a length beyond the end of the bytes')
         at += value
         count += BYTES_COST
+        if (content === NOTHING) break
+        count += TAGGED_BYTES_COST
         if (content !== BIGNUM) break
         count += (value * value) >> 9
         if (isMember) count += BIGINT_MEMBER_COST

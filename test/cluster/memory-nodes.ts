@@ -71,12 +71,21 @@ export async function link(a: ActorSystem, b: ActorSystem): Promise<Cable> {
     state.seenByA = (error) => handler.closed(error)
     open(handler)
   }
-  const peers = await Promise.all([a.connect(new End(ends[0])), b.connect(new End(ends[1]))])
+  const peers = await connect(a, b, ends)
   const cutUnseen = (): void => {
     state.isDead = true
     state.seenByA(new UnreachableError('cut, and only this side knows'))
   }
   return { peers, passed, cut: () => near.abort('cut'), cutUnseen }
+}
+
+/** Links two nodes by the two ends of a connection; settles when each knows all the other knows. */
+export function connect(
+  a: ActorSystem,
+  b: ActorSystem,
+  [near, far]: readonly [Connection, Connection],
+): Promise<[Peer, Peer]> {
+  return Promise.all([a.connect(new End(near)), b.connect(new End(far))])
 }
 
 function tapped(connection: Connection, sent: Frame[], state: { readonly isDead: boolean }): Connection {

@@ -151,7 +151,7 @@ export class HostileFrames {
 
   #frame(): Fields {
     const random = this.#random
-    switch (random.int(22)) {
+    switch (random.int(30)) {
       case 0:
         return { kind: FRAME.ping, id: this.#number() }
       case 1:

@@ -158,13 +158,14 @@ function regExpCost(source: string, flags: string): number {
 /** @param isMember whether it is a member of a set, or a key behind tag 259 */
 function costOf(item: Item, isMember: boolean): number {
   const { major, number, items } = item
+  const [content] = items
   const isBigint = (major < 2 && item.info === 27) || isBignum(item)
   let cost = 1
-  if (major === 2) cost += 2
+  if (major === 2) cost += 3
+  if (major === 6 && content!.major === 2) cost += 4
   if (isMember && isBigint) cost += 100
-  else if (isMember && (major < 2 || isFloat(item))) cost += 40
+  else if (isMember && (major < 2 || isFloat(item))) cost += 50
   if (isBignum(item)) cost += Math.floor(items[0]!.content.length ** 2 / 512)
-  const [content] = items
   if (major === 6 && number === 27n) {
     cost += 100
     if (content!.items.length === 3) cost += regExpCost(textOf(content!.items[1]!), textOf(content!.items[2]!))

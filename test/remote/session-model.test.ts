@@ -33,8 +33,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('lose' as const, 'double' as const), at }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('flush' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('drop' as const) }) },
-  { weight: 6, arbitrary: fc.record({ do: fc.constantFrom('forget' as const, 'find' as const, 'relay' as const), who }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('resume' as const, 'block' as const, 'unblock' as const), who }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constantFrom('forget' as const, 'find' as const, 'relay' as const), who }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constantFrom('resume' as const, 'block' as const, 'unblock' as const), who }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('reset' as const), who }) },
   {
     weight: 3,

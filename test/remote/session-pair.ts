@@ -2,10 +2,11 @@
  * Two sessions and the wire between them, in the hands of the test: what either sends lies on the wire, as bytes, until
  * the test delivers, loses, doubles or reorders it. Ways come and go, time is a clock the test moves.
  */
-import type { Attachments } from '../../src/link/connection.ts'
-import type { Link } from '../../src/link/link.ts'
+
 import { deferred } from '../../src/base/deferred.ts'
 import { type PulsingError, UnreachableError } from '../../src/base/errors.ts'
+import type { Attachments } from '../../src/link/connection.ts'
+import type { Link } from '../../src/link/link.ts'
 import { Session, type SessionOwner } from '../../src/remote/session.ts'
 import { ManualClock } from '../../src/testkit/manual-clock.ts'
 import { FRAME, Frame, MAX_HOPS } from '../../src/wire/frame.ts'

@@ -1,6 +1,5 @@
 import { NotSerialisableError, SessionResetError, UnreachableError } from 'pulsing'
 import { describe, expect, test } from 'vitest'
-import { stateOf } from '../actor/systems.ts'
 import { MAX_LOG_BYTES, MAX_LOG_FRAMES } from '../../src/remote/send-log.ts'
 import { MAX_HELD_BYTES, MAX_HELD_FRAMES } from '../../src/remote/sequence.ts'
 import {
@@ -12,6 +11,7 @@ import {
   PROBE_DELAY_MS,
 } from '../../src/remote/session.ts'
 import { FRAME, Frame } from '../../src/wire/frame.ts'
+import { stateOf } from '../actor/systems.ts'
 import type { Side } from './session-pair.ts'
 import { SessionPair } from './session-pair.ts'
 
@@ -884,7 +884,8 @@ describe('a peer that says what cannot be', () => {
   test('new sessions one after the other are each received from the beginning, and hold nothing', () => {
     const pair = underway()
     for (let session = 2; session < 50; session++) {
-      for (const seq of [3, 2, 1]) pair.a.session.receive(forged({ kind: FRAME.tell, session, seq, type: `${session}` }))
+      for (const seq of [3, 2, 1])
+        pair.a.session.receive(forged({ kind: FRAME.tell, session, seq, type: `${session}` }))
     }
     pair.drop()
     expect(pair.a.delivered).toEqual(['t1'])
@@ -899,7 +900,7 @@ describe('timers of a session', () => {
     const pair = new SessionPair()
     const timers: boolean[] = []
     const { setTimer } = pair.clock
-    pair.clock.setTimer = function (callback, delayMs) {
+    pair.clock.setTimer = (callback, delayMs) => {
       const at = timers.push(true) - 1
       return { ...setTimer.call(pair.clock, callback, delayMs), hold: (keepsAlive) => void (timers[at] = keepsAlive) }
     }

@@ -103,6 +103,7 @@ export async function simulate(seed: string, topology: Topology): Promise<Outcom
     )
   books.verify(workload.pending)
   for (const a of world.live) for (const b of world.live) if (a !== b) world.sessions.verify(a.nodeId, b.nodeId)
+  await verifyMembers(world)
   workload.giveUp()
   await clock.run(() => false, clock.now() + LATE_ACKS_MS, MAX_STEPS)
   verifyEmpty(world)
@@ -155,6 +156,24 @@ async function within(
   const { clock } = world
   if (!(await clock.run(() => isOver, clock.now() + ms, MAX_STEPS)))
     world.violate(`10 drain: expected ${what} within ${ms} ms, got ${workload.running.join(', ') || 'it'} going on`)
+}
+
+/** All that live must know of each other, and of nobody else. */
+async function verifyMembers(world: World): Promise<void> {
+  const { live, nodes } = world
+  const alive = live.map(({ nodeId }) => nodeId).sort()
+  for (const { index, system } of live) {
+    const members = system.members().map(({ nodeId }) => nodeId)
+    if (members.sort().join() !== alive.join())
+      world.violate(`8 cluster: expected ${alive.length} members at ${index}, got ${members.length}, or others`)
+  }
+  for (const { index, system } of live) {
+    for (const { index: other, isLive, nodeId } of nodes) {
+      const found = await system.find(`inbox ${other}`)
+      if (isLive ? found?.nodeId !== nodeId : found !== undefined)
+        world.violate(`8 cluster: expected ${isLive ? '' : 'no '}name of ${other} at ${index}, got ${String(found)}`)
+    }
+  }
 }
 
 /** Nothing may be left of what has ended. */

@@ -212,9 +212,10 @@ export class Workload {
   async #tells(from: SimNode, to: SimNode): Promise<void> {
     const ref = this.#refTo(from, to, 'inbox')
     if (!ref) return
-    const awaits = this.#random.int(2) === 0
+    const isFlood = this.#options.largeBytes > 10_000 && this.#random.int(8) === 0
+    const awaits = isFlood || this.#random.int(2) === 0
     const telling: Promise<void>[] = []
-    for (let left = 1 + this.#random.int(8); left > 0; left--) {
+    for (let left = 1 + this.#random.int(isFlood ? 150 : 8); left > 0; left--) {
       const told = this.books.tell(ref, `${from.index}>${to.index}`, from.index, this.#pad())
       if (awaits) await told
       else telling.push(told)

@@ -4,6 +4,7 @@
  */
 import { type ActorRef, type ActorSystem, SystemConfig } from 'pulsing'
 import type { ActorRuntime } from '../../src/actor/actor-runtime.ts'
+import { CHECK_EVERY_MS, GONE_AFTER_MS } from '../../src/link/heartbeat.ts'
 import { Network } from '../../src/network.ts'
 import { startSystem } from '../../src/system.ts'
 import { type SeededRandom, seededRandom } from '../../src/testkit/seeded-random.ts'
@@ -96,6 +97,10 @@ export class World {
   readonly #runtimes = new Map<string, ActorRuntime>()
   readonly #indices = new Map<string, string>()
   readonly #starting = new Set<Promise<unknown>>()
+  /** Links that were broken, and when first; when anything last arrived; those that ever stood still. */
+  readonly #brokenAt = new Map<number, number>()
+  readonly #heardAt = new Map<number, number>()
+  readonly #stalled = new Set<number>()
   #started = 0
 
   constructor(options: WorldOptions) {
@@ -202,11 +207,31 @@ export class World {
     this.network.crash(node.host, { isSilent })
   }
 
-  readonly #onEvent = ({ what, link, from, to, batch }: SimulatedEvent): void => {
+  #closed(link: number, at: number, host: string): void {
+    const brokenAt = this.#brokenAt.get(link)
+    if (brokenAt === undefined || this.#stalled.has(link)) return
+    // The end that notices first tells the other, where it can.
+    const afterMs = at - Math.max(brokenAt, this.#heardAt.get(link) ?? 0) - 2 * this.options.delayMs[1]
+    if (afterMs > NOTICED_AFTER_MS)
+      this.violate(
+        `6 silence: expected link ${link} to be over at ${host} after ${NOTICED_AFTER_MS} ms of silence, got ${afterMs}`,
+      )
+  }
+
+  readonly #onEvent = ({ at, what, link, from, to, batch }: SimulatedEvent): void => {
+    if (what === 'arrived') this.#heardAt.set(link, at)
+    else if (what === 'stalled') this.#stalled.add(link)
+    else if ((what === 'cut' || what === 'silenced') && !this.#brokenAt.has(link)) this.#brokenAt.set(link, at)
+    else if (what === 'closed') this.#closed(link, at, from)
     if (what === 'sent') this.carriedBytes += batch!.byteLength
     this.trace.push(this.clock.now(), `${what} ${link} ${from} ${to}`, batch ? hashOf(batch) : 0)
   }
 }
+
+/** How long a link that was replaced waits for the other end to say goodbye, in milliseconds. */
+const GOODBYE_MS = 5_000
+/** How long a link may be broken without being over at both ends, in milliseconds. */
+const NOTICED_AFTER_MS = GONE_AFTER_MS + CHECK_EVERY_MS + GOODBYE_MS
 
 /** FNV-1a, 32 bits: of short batches all of it, of long ones enough. */
 function hashOf(batch: Uint8Array): number {
