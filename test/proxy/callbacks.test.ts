@@ -418,6 +418,27 @@ describe.each(PLACES)('%s', (_name, open) => {
       expect([place.near.deadLetters, place.far.deadLetters]).toEqual([[], []])
     })
 
+    test('and not before the actor that holds it has done its onStop', async () => {
+      const place = open()
+      const told = gate<unknown>()
+      const Farewell = asActor(
+        class Farewell {
+          #callback: Anything | undefined
+          hold(callback: Anything): void {
+            this.#callback = callback
+          }
+          async onStop(): Promise<void> {
+            told.open(await this.#callback!('goodbye'))
+          }
+        },
+      )
+      const farewell = (await place.host(() => new Farewell())).asType(Farewell)
+      await farewell.hold((text) => `${text} received`)
+      await place.stop(farewell.ref)
+      expect(await told.opened).toBe('goodbye received')
+      await afterCollection(() => place.callbacks() === 0)
+    })
+
     test('and not while a call of it is under way, whoever else has forgotten it', async () => {
       const { place, holder } = await hosted()
       const [called, release] = [gate(), gate()]
