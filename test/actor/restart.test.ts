@@ -163,7 +163,7 @@ describe('what brings a restart about', () => {
     const asked = outcomeOf(ref.ask('wait', { timeout: 50 }))
     await lab.clock.advanceAsync(60_000)
     expect(await asked).toBe('error timeout')
-    expect(lab.log).toEqual(['1 wait'])
+    expect(lab.log).toEqual(['1 wait', 'failed a: ask took longer than 50 ms'])
   })
 
   test('messages refused by a full mailbox are no failure', async () => {
