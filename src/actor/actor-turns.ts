@@ -12,6 +12,7 @@ import {
   StreamClosedError,
   toActorError,
 } from '../base/errors.ts'
+import { macrotask } from '../base/macrotask.ts'
 import { Message } from '../message/message.ts'
 import { IterableSource, isStreamLike, toSource } from '../stream/iterable-source.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
@@ -92,7 +93,10 @@ export abstract class ActorTurns implements Runnable {
     if (refused === undefined) return accepted
     const error = new MailboxFullError('expected room in the mailbox, got a full one', { address: this.toString() })
     this.#refuse(refused, error)
-    return refused === envelope && this.#mailbox.failsSenders && !envelope.isAsk ? rejected(error) : accepted
+    if (envelope.isAsk) return accepted
+    if (refused === envelope && this.#mailbox.failsSenders) return rejected(error)
+    // Who floods a full mailbox, and awaits it, lets the event loop have its turn.
+    return new Promise(macrotask)
   }
 
   run(limit: number): number {

@@ -455,6 +455,28 @@ describe.each(PLACES)('%s', (_name, open) => {
     })
   })
 
+  test('one that still runs holds up neither the end of its node nor that of who holds it', async () => {
+    for (const end of ['near', 'holder'] as const) {
+      const place = open()
+      const holder = (await place.host(() => new Holder(), { reentrant: true })).asType(Holder)
+      const called = gate()
+      await holder.hold(() => {
+        called.open()
+        return new Promise(() => undefined)
+      })
+      const answer = outcomeOf(holder.callHeld())
+      await called.opened
+      const ended = end === 'near' ? place.near.runtime.close() : place.stop(holder.ref)
+      await settle()
+      // The handler that called it waits for nothing any more where it was told; else its own grace ends it.
+      if (end === 'near') expect(await answer).toMatchObject({ code: 'actor_stopped' })
+      else place.lab.clock.advance(30_000)
+      await ended
+      await afterCollection(() => place.callbacks() === 0)
+      await answer
+    }
+  })
+
   test('calling one that is gone without looking is no unhandled rejection', async () => {
     const { place, holder } = await hosted()
     const unhandled: unknown[] = []

@@ -190,6 +190,9 @@ class Run {
       this.lab.clock.advance(GAP_TIMEOUT_MS)
       await settle()
     }
+    // An end that was lost itself is found out with the next message.
+    for (const ref of this.#refs.values()) this.follow(ref.tell((n: number) => n))
+    await settle()
     for (const { close } of this.writers) close()
     for (const reading of this.readings) for (let i = 0; i < ITEMS + 10; i++) this.next(reading)
     await settle(30)
