@@ -22,21 +22,32 @@ export class CounterPanel {
 
   /** Follows the counter for as long as the system lives, over every loss of the connection. */
   async run(): Promise<void> {
-    while (true) {
-      try {
-        const counter = await Counter.resolve(this.#system, 'counter')
-        this.#use(counter)
-        for await (const value of counter.watch()) {
-          this.#value.textContent = formatNumber(value)
-          this.#say('')
-        }
-      } catch (error) {
-        if (isPulsingError(error, 'ActorStoppedError')) return
-      }
+    while (await this.#follow()) {
       this.#use(undefined)
       this.#say('The counter is out of reach: looking for it.')
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
     }
+  }
+
+  /** Shows the values until there are no more of them; whether it is worth looking for the counter again. */
+  async #follow(): Promise<boolean> {
+    let counter: ActorProxy<Counter>
+    try {
+      counter = await Counter.resolve(this.#system, 'counter')
+    } catch (error) {
+      // Only a system that is shut down has stopped looking.
+      return !isPulsingError(error, 'ActorStoppedError')
+    }
+    this.#use(counter)
+    try {
+      for await (const value of counter.watch()) {
+        this.#value.textContent = formatNumber(value)
+        this.#say('')
+      }
+    } catch {
+      // The counter, or the way to it, is gone.
+    }
+    return true
   }
 
   #use(counter: ActorProxy<Counter> | undefined): void {

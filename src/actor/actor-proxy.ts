@@ -63,6 +63,9 @@ type Disposing = { readonly [K in DisposeKey]: () => void }
  *
  * A parameter may be declared as `Callback<F>`, or as `F` when the result does not matter: callers pass an `F` for both.
  * That goes for a parameter itself, not for members of one.
+ *
+ * Functions that are arguments, or fields of an argument that is a plain object, arrive so everywhere; deeper ones, those
+ * in plain messages and those a method returns, only from another node: on the same one they are the functions themselves.
  */
 export type Callback<F extends AnyFunction> = ((...args: Parameters<F>) => Promise<Awaited<ReturnType<F>>>) & Disposing
 

@@ -1,6 +1,7 @@
 /** All actors of one node: spawning, finding, stopping, and what they share. Complete without a network. */
 import type { Clock, Timer } from '../base/clock.ts'
 import { Deadlines } from '../base/deadlines.ts'
+import { ignoreRejection, isThenable } from '../base/deferred.ts'
 import { Emitter } from '../base/emitter.ts'
 import type { PulsingError } from '../base/errors.ts'
 import {
@@ -75,8 +76,10 @@ export class ActorRuntime {
     this.proxies = proxies
     this.#mailboxCapacity = mailboxCapacity
     this.deadlines = new Deadlines(clock, DEFAULT_ASK_TIMEOUT_MS)
-    this.dispatcher = new Dispatcher(clock, (error) => this.logger.error('an actor could not be run', error))
-    this.events = new Emitter((error) => this.logger.error('an event listener threw', error))
+    this.dispatcher = new Dispatcher(clock, (error) =>
+      this.#log.write('error', 'actors that could not be run', 'an actor could not be run', error),
+    )
+    this.events = new Emitter((error) => this.#log.write('error', 'event listeners', 'an event listener threw', error))
   }
 
   byId(id: string): ActorCell | undefined {
@@ -305,7 +308,8 @@ function shielded(logger: Logger): Logger {
     (level: keyof Logger) =>
     (message: string, ...details: unknown[]): void => {
       try {
-        logger[level](message, ...details)
+        const written: unknown = logger[level](message, ...details)
+        if (isThenable(written)) ignoreRejection(Promise.resolve(written))
       } catch {
         // There is nobody else to tell.
       }

@@ -12,6 +12,7 @@ import {
   StreamClosedError,
   toActorError,
 } from '../base/errors.ts'
+import { macrotask } from '../base/macrotask.ts'
 import { Message } from '../message/message.ts'
 import { IterableSource, isStreamLike, toSource } from '../stream/iterable-source.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
@@ -92,7 +93,10 @@ export abstract class ActorTurns implements Runnable {
     if (refused === undefined) return accepted
     const error = new MailboxFullError('expected room in the mailbox, got a full one', { address: this.toString() })
     this.#refuse(refused, error)
-    return refused === envelope && this.#mailbox.failsSenders && !envelope.isAsk ? rejected(error) : accepted
+    if (envelope.isAsk) return accepted
+    if (refused === envelope && this.#mailbox.failsSenders) return rejected(error)
+    // Who floods a full mailbox, and awaits it, lets the event loop have its turn.
+    return new Promise(macrotask)
   }
 
   run(limit: number): number {
@@ -212,13 +216,14 @@ export abstract class ActorTurns implements Runnable {
   #failed(envelope: Envelope, thrown: unknown): void {
     if (!this.leave(envelope)) return
     const error = toActorError(thrown, this.toString())
+    const isGivenUp = endsWithCaller(envelope, thrown)
     discardStream(envelope.message)
     this.unstash(envelope)
     envelope.fail(error)
     envelope.forget()
     this.runtime.reportFailure(this.ref, error, envelope.isAsk)
     if (this.phase !== 'running') this.drained()
-    else if (!this.actor[answersErrors] || this.#isMethodFailure(error)) this.handlerFailed(error)
+    else if (!isGivenUp && (!this.actor[answersErrors] || this.#isMethodFailure(error))) this.handlerFailed(error)
   }
 
   /** Whether an error of a class actor is more than a reply: its policy says so, and it is no refusal of its own. */
@@ -282,4 +287,11 @@ export abstract class ActorTurns implements Runnable {
     const reason = isPulsingError(cancelReason) ? cancelReason.code : 'cancelled'
     this.runtime.deadLetter(this.toString(), envelope.message.msgType, reason)
   }
+}
+
+/** Whether a handler ended because its caller gave up, as `fetch` does with `ctx.signal`: that is no failure of the actor. */
+function endsWithCaller(envelope: Envelope, thrown: unknown): boolean {
+  if (!envelope.isCancelled) return false
+  const { name } = (thrown ?? {}) as { readonly name?: unknown }
+  return thrown === envelope.cancelReason || name === 'AbortError' || name === 'TimeoutError'
 }

@@ -33,8 +33,8 @@ export class Dispatcher {
   #looks = 0
   #sliceStartedAt = 0
   #lookedAt = 0
-  #perLook = 1
-  #left = 1
+  #perLook = MESSAGES_PER_TURN
+  #left = MESSAGES_PER_TURN
 
   /** @param onError hears of a runnable that threw, against its promise; the others go on */
   constructor(clock: Clock, onError: (error: unknown) => void) {

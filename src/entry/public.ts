@@ -85,6 +85,7 @@ export type {
   Transport,
 } from '../link/connection.ts'
 export { Message } from '../message/message.ts'
+export type { StreamOptions } from '../message/stream-message.ts'
 export { MAX_BUFFER_SIZE, StreamMessage } from '../message/stream-message.ts'
 export type { ActorClass, ActorConstructor, AsActorOptions } from '../proxy/as-actor.ts'
 export { asActor } from '../proxy/as-actor.ts'

@@ -24,7 +24,11 @@ export class StreamChannel<T = unknown> implements StreamSource<T> {
   /** Called once when the consumer cancels. */
   onCancel: ((reason: unknown) => void) | undefined
 
+  readonly #maxBytes: number
   readonly #items = new Fifo<{ readonly item: T }>()
+  /** Bytes of the unread items, each; only where bytes are bounded. */
+  readonly #sizes: Fifo<number> | undefined
+  #unreadBytes = 0
   readonly #blocked = new Fifo<BlockedWrite<T>>()
   #unread = 0
   #consumer: Deferred<IteratorResult<T, undefined>> | undefined
@@ -33,8 +37,11 @@ export class StreamChannel<T = unknown> implements StreamSource<T> {
   #closed: Deferred<void> | undefined
   #cancelReason: unknown
 
-  constructor(capacity: number) {
+  /** @param maxBytes bytes of unread items after which no more come in; one item always does */
+  constructor(capacity: number, maxBytes: number = Infinity) {
     this.window = capacity
+    this.#maxBytes = maxBytes
+    this.#sizes = maxBytes === Infinity ? undefined : new Fifo()
   }
 
   /** Items written that the consumer has not acknowledged. */
@@ -58,7 +65,7 @@ export class StreamChannel<T = unknown> implements StreamSource<T> {
   /** Adds an item; settles when it is among the `capacity` unread ones. Writes take effect in call order. */
   write(item: T): Promise<void> {
     if (this.#state !== 'open' || this.#closed) return rejected(this.#closedError())
-    if (this.#unread < this.window && this.#blocked.size === 0) {
+    if (this.#hasRoom && this.#blocked.size === 0) {
       this.#accept(item)
       return SETTLED
     }
@@ -101,7 +108,8 @@ export class StreamChannel<T = unknown> implements StreamSource<T> {
   acknowledge(count: number): void {
     if (this.#state === 'cancelled') return
     this.#unread -= count
-    while (this.#unread < this.window) {
+    for (let i = 0; this.#sizes !== undefined && i < count; i++) this.#unreadBytes -= this.#sizes.shift() ?? 0
+    while (this.#hasRoom) {
       const blocked = this.#blocked.shift()
       if (!blocked) break
       this.#accept(blocked.item)
@@ -126,8 +134,17 @@ export class StreamChannel<T = unknown> implements StreamSource<T> {
     if (wasOpen) this.onCancel?.(reason)
   }
 
+  get #hasRoom(): boolean {
+    return this.#unread < this.window && this.#unreadBytes < this.#maxBytes
+  }
+
   #accept(item: T): void {
     this.#unread++
+    if (this.#sizes !== undefined) {
+      const size = bytesIn(item)
+      this.#sizes.push(size)
+      this.#unreadBytes += size
+    }
     const consumer = this.#consumer
     if (consumer) {
       this.#consumer = undefined
@@ -155,4 +172,9 @@ export class StreamChannel<T = unknown> implements StreamSource<T> {
         : 'expected an open stream, got one that is closed',
     )
   }
+}
+
+/** The size of an item that is bytes; others count for nothing. */
+function bytesIn(item: unknown): number {
+  return ArrayBuffer.isView(item) || item instanceof ArrayBuffer ? item.byteLength : 0
 }

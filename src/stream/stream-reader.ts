@@ -1,6 +1,6 @@
 /** The consumer's end of a stream. */
 import type { Deferred } from '../base/deferred.ts'
-import { deferred } from '../base/deferred.ts'
+import { deferred, ignoreRejection } from '../base/deferred.ts'
 import { StreamClosedError } from '../base/errors.ts'
 import { heldBy, released } from './abandoned.ts'
 import { dueTurn } from './fair-share.ts'
@@ -90,7 +90,11 @@ export class StreamReader<T = unknown> implements AsyncIterableIterator<T, undef
       return Promise.reject(error)
     }
     const turn = dueTurn()
-    if (turn) return this.#wait(turn.then(() => result))
+    if (turn) {
+      // It may fail before anybody looks at it.
+      if (result instanceof Promise) ignoreRejection(result)
+      return this.#wait(turn.then(() => result))
+    }
     return result instanceof Promise ? this.#wait(result) : Promise.resolve(this.#taken(result))
   }
 

@@ -61,8 +61,9 @@ describe('ctx.children', () => {
         handle: (text, ctx) => {
           if (text === 'names') return ctx.children.map(({ name }) => name)
           const restart: RestartPolicy = { policy: 'on-failure', minBackoffMs: 1_000 }
-          if (text === 'slow') void ctx.spawn({ receive: () => undefined, onStart: () => hold.opened }, 'slow')
-          else return ctx.spawn(obedient(lab.log), text, { restart })
+          if (text === 'weak') return ctx.spawn(obedient(lab.log), text, { restart })
+          void ctx.spawn({ receive: () => undefined, onStart: () => hold.opened }, text)
+          return undefined
         },
       }),
       'parent',

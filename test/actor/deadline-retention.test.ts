@@ -179,3 +179,38 @@ test('actors that hand on to each other for ever, each answering at once, keep n
   for (const thing of await first.opened) expect(await isCollected(thing)).toBe(true)
   expect(context.sender?.id).toBe(refs[0]!.id)
 })
+
+test.each([
+  ['answered', 'value'],
+  ['answered with a stream that is over', 'stream'],
+  ['given up', 'abort'],
+])('an ask that was %s is forgotten by who handled it: the context it was made in is free', async (_name, way) => {
+  const system = await startSystem()
+  const kept: ActorContext[] = []
+  const inner = await system.spawn({
+    receive: async (_msg, ctx) => {
+      kept.push(ctx)
+      if (way === 'abort') await new Promise<void>((resolve) => ctx.signal.addEventListener('abort', () => resolve()))
+      if (way !== 'stream') return 'value'
+      return (async function* () {
+        yield 1
+      })()
+    },
+  })
+  const made = gate<WeakRef<object>>()
+  const outer = await system.spawn({
+    receive: async (_msg, ctx) => {
+      made.open(new WeakRef(ctx))
+      const controller = new AbortController()
+      const asked = ctx.ask(inner, 'go', { signal: controller.signal })
+      await turn()
+      controller.abort()
+      const reply = await asked.catch(() => undefined)
+      if (way === 'stream') for await (const _item of reply as AsyncIterable<unknown>);
+    },
+  })
+  await outer.ask('go')
+  await outer.ask('again')
+  expect(await isCollected(await made.opened)).toBe(true)
+  expect(kept.map(({ sender }) => sender?.id)).toEqual([outer.id, outer.id])
+})

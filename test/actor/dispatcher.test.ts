@@ -11,7 +11,7 @@ const unexpected = (error: unknown): never => {
 test('what is scheduled runs after the caller’s turn, in the order it was scheduled, with the same limit for all', async () => {
   const dispatcher = new Dispatcher(new ManualClock(), unexpected)
   const log: [string, number][] = []
-  const runnable = (name: string): Runnable => ({ run: (limit) => void log.push([name, limit]) })
+  const runnable = (name: string): Runnable => ({ run: (limit) => log.push([name, limit]) && 1 })
   for (const name of ['a', 'b', 'c']) dispatcher.schedule(runnable(name))
   expect(log).toEqual([])
   await turn()
@@ -26,10 +26,11 @@ test('one that schedules itself again runs after those that wait', async () => {
     run: () => {
       log.push('again')
       if (left-- > 0) dispatcher.schedule(again)
+      return 1
     },
   }
   dispatcher.schedule(again)
-  dispatcher.schedule({ run: () => void log.push('other') })
+  dispatcher.schedule({ run: () => log.push('other') && 1 })
   await turn()
   await turn()
   expect(log).toEqual(['again', 'other', 'again', 'again'])
@@ -45,6 +46,7 @@ test('after a slice of work the event loop gets its turn before the rest', async
       clock.advance(MAX_SLICE_MS)
       log.push('work')
       if (!isOver) dispatcher.schedule(busy)
+      return 1
     },
   }
   dispatcher.schedule(busy)
@@ -68,10 +70,10 @@ test('one that throws is reported, and does not keep the others from running, no
       throw broken
     },
   })
-  dispatcher.schedule({ run: () => void log.push('second') })
+  dispatcher.schedule({ run: () => log.push('second') && 1 })
   await turn()
   await turn()
-  dispatcher.schedule({ run: () => void log.push('later') })
+  dispatcher.schedule({ run: () => log.push('later') && 1 })
   await turn()
   await turn()
   expect(log).toEqual(['second', 'later'])

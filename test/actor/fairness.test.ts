@@ -12,7 +12,7 @@ import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { startSystem } from './systems.ts'
 
 /** Turns of the event loop, timers, messages that have to get through. */
-const ROUNDS = 20
+const ROUNDS = 10
 
 class Load {
   handled = 0
@@ -175,7 +175,7 @@ async function beside(
   const system = await startSystem()
   const running: Load[] = []
   try {
-    for (const [, start, limit = 10_000_000] of loads) {
+    for (const [, start, limit = 3_000_000] of loads) {
       const load = new Load(limit)
       running.push(load)
       await start(system, load)

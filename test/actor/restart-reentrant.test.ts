@@ -109,6 +109,7 @@ test('one that waits for a message to its own actor is given up as well: that me
         if (text !== 'outer') return `${instance} ${text}`
         await lab.clock.settle()
         outcomes.push(await outcomeOf(ctx.self.ask('inner', { timeout: Infinity })))
+        return undefined
       },
     }),
     'a',

@@ -4,6 +4,7 @@ import {
   type ActorContext,
   type ActorRef,
   asActor,
+  type Behavior,
   behavior,
   type Message,
   type RestartPolicy,
@@ -151,6 +152,18 @@ describe('what brings a restart about', () => {
     await lab.clock.advanceAsync(60_000)
     expect(await asked).toBe('error timeout')
     expect(lab.log).toEqual(['1 wait'])
+  })
+
+  test('a handler that throws because its caller gave up is no failure either', async () => {
+    const lab = await startLab()
+    const ref = await obey(lab, onFailure, {
+      handle: (_text, ctx) =>
+        new Promise<void>((_resolve, reject) => ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason))),
+    })
+    const asked = outcomeOf(ref.ask('wait', { timeout: 50 }))
+    await lab.clock.advanceAsync(60_000)
+    expect(await asked).toBe('error timeout')
+    expect(lab.log).toEqual(['1 wait', 'failed a: ask took longer than 50 ms'])
   })
 
   test('messages refused by a full mailbox are no failure', async () => {
@@ -330,7 +343,7 @@ describe('classes as actors', () => {
       lab.system,
     )
     await account.deposit(5)
-    await expect(account.ref.asAny().close()).rejects.toMatchObject({ code: 'no_such_method' })
+    await expect(account.ref.asAny()['close']!()).rejects.toMatchObject({ code: 'no_such_method' })
     await expect(account.ref.ask('not a call')).rejects.toMatchObject({ code: 'no_such_method' })
     await lab.clock.advanceAsync(60_000)
     expect(lab.log.filter((line) => line.startsWith('restarted'))).toEqual([])
@@ -566,7 +579,7 @@ describe('what a restart drops', () => {
     const ref = await obey(lab, onFailure, {
       handle: (text, ctx, instance) => {
         if (text !== 'become') return `${instance} ${text}`
-        ctx.become((msg) => {
+        return ctx.become((msg) => {
           if (msg.toObject() === 'fail') throw new Error('broken')
           return 'became'
         })
@@ -581,7 +594,7 @@ describe('what a restart drops', () => {
 
   test('the behaviors a behavior has become: it begins with the first', async () => {
     const lab = await startLab()
-    const counter = (count: number) =>
+    const counter = (count: number): Behavior<'add' | 'get' | 'fail', number> =>
       behavior<'add' | 'get' | 'fail', number>((msg) => {
         if (msg === 'fail') throw new Error('broken')
         return msg === 'get' ? count : counter(count + 1)

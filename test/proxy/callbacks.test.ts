@@ -418,6 +418,27 @@ describe.each(PLACES)('%s', (_name, open) => {
       expect([place.near.deadLetters, place.far.deadLetters]).toEqual([[], []])
     })
 
+    test('and not before the actor that holds it has done its onStop', async () => {
+      const place = open()
+      const told = gate<unknown>()
+      const Farewell = asActor(
+        class Farewell {
+          #callback: Anything | undefined
+          hold(callback: Anything): void {
+            this.#callback = callback
+          }
+          async onStop(): Promise<void> {
+            told.open(await this.#callback!('goodbye'))
+          }
+        },
+      )
+      const farewell = (await place.host(() => new Farewell())).asType(Farewell)
+      await farewell.hold((text) => `${text} received`)
+      await place.stop(farewell.ref)
+      expect(await told.opened).toBe('goodbye received')
+      await afterCollection(() => place.callbacks() === 0)
+    })
+
     test('and not while a call of it is under way, whoever else has forgotten it', async () => {
       const { place, holder } = await hosted()
       const [called, release] = [gate(), gate()]
@@ -432,6 +453,31 @@ describe.each(PLACES)('%s', (_name, open) => {
       expect(await answer).toBe('answered')
       await afterCollection(() => place.callbacks() === 0)
     })
+  })
+
+  test('one that still runs holds up neither the end of its node nor that of who holds it', async () => {
+    for (const end of ['near', 'holder'] as const) {
+      const place = open()
+      const holder = (await place.host(() => new Holder(), { reentrant: true })).asType(Holder)
+      const called = gate()
+      await holder.hold(() => {
+        called.open()
+        return new Promise(() => undefined)
+      })
+      const answer = outcomeOf(holder.callHeld())
+      await called.opened
+      const ended = end === 'near' ? place.near.runtime.close() : place.stop(holder.ref)
+      await settle()
+      // The handler that called it has a grace of its own.
+      if (end === 'near') expect(await answer).toMatchObject({ code: 'actor_stopped' })
+      else place.lab.clock.advance(30_000)
+      await ended
+      await answer
+      // Where it is forgotten, not stopped, what runs has the same grace.
+      await collectAll()
+      place.lab.clock.advance(30_000)
+      await until(() => place.callbacks() === 0)
+    }
   })
 
   test('calling one that is gone without looking is no unhandled rejection', async () => {

@@ -358,4 +358,22 @@ describe('among three nodes', () => {
     await expect(atC.call()).rejects.toMatchObject({ code: 'unreachable' })
     await afterCollection(() => isGone)
   })
+
+  test('a function given to the constructor of an actor that is created over there is called here', async () => {
+    const Counting = asActor({ type: 'Counting' })(
+      class Counting {
+        constructor(readonly onCount: Held) {}
+        count(n: number): Promise<unknown> {
+          return this.onCount(n)
+        }
+      },
+    )
+    const host = await nodes.start(SystemConfig.standalone().withActors(Counting))
+    const system = await nodes.start()
+    await link(system, host)
+    const counting = await Counting.options({ node: host.nodeId }).remote(system, ((n: number) => n * 2) as never)
+    expect(counting.ref.isLocal).toBe(false)
+    await collectAll()
+    expect(await counting.count(21)).toBe(42)
+  })
 })

@@ -11,7 +11,7 @@ import {
 } from 'pulsing'
 import { describe, expect, test } from 'vitest'
 import { collect, gate } from '../actor/systems.ts'
-import { settle } from '../remote/lab.ts'
+import { settle, until } from '../remote/lab.ts'
 import { comesToRest, PLACES } from './places.ts'
 
 /** Writes 0, 1, 2, … for as long as it may; how many were taken in so far. */
@@ -569,6 +569,39 @@ describe.each(PLACES)('%s', (name, open) => {
       }
       await reader.cancel()
     })
+  })
+
+  test('a stream that is still being asked for can be passed on, and keeps the back-pressure of its writer', async () => {
+    const { host } = open()
+    const [reply, writer] = StreamMessage.create<number>('numbers', 2)
+    const release = gate()
+    const source = await host({ receive: () => release.opened.then(() => reply) })
+    const held: StreamReader<number>[] = []
+    const sink = await host({ receive: (msg) => void held.push(msg.toObject<{ items: StreamReader<number> }>().items) })
+    await sink.ask({ items: source.askStream<number>('go') })
+    release.open()
+    const count = counting(writer)
+    for (let read = 0; read < 3; read++) {
+      await comesToRest(() => count.written, 2 + read)
+      expect(await held[0]!.next()).toEqual({ done: false, value: read })
+    }
+    await held[0]!.cancel()
+    await until(() => writer.signal.aborted)
+  })
+
+  test('a stream that is passed on before its ask has failed fails with it', async () => {
+    const { host } = open()
+    const release = gate()
+    const source = await host({
+      receive: () =>
+        release.opened.then(() => {
+          throw new TypeError('no stream today')
+        }),
+    })
+    const sink = await host({ receive: (msg) => collect(msg.toObject<{ items: StreamReader<number> }>().items) })
+    const reply = sink.ask({ items: source.askStream<number>('go') })
+    release.open()
+    await expect(reply).rejects.toMatchObject({ name: 'PulsingBusinessError', message: 'no stream today' })
   })
 
   test('a stream passed on unread through several actors keeps the back-pressure of its writer', async () => {

@@ -12,7 +12,7 @@ import {
 } from 'pulsing'
 
 /** Messages after which a load is over. */
-const LIMIT = 20_000_000
+const LIMIT = 10_000_000
 
 const silent = (): void => undefined
 /** That a load is ended in the middle of its work is no news. */
