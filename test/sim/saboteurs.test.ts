@@ -1,5 +1,8 @@
+/** What proves that the simulation finds what it is there for. */
 import { describe, expect, test, vi } from 'vitest'
+import { Backoff } from '../../src/link/backoff.ts'
 import { saboteurs } from './saboteurs.ts'
+import { seedsFrom, simulateSeeds } from './seeds.ts'
 import { simulate } from './simulation.ts'
 
 vi.mock('../../src/base/macrotask.ts', () => import('./turns.ts'))
@@ -12,19 +15,31 @@ const MAX_SEEDS = 200
 
 const TOPOLOGIES = ['star', 'pair', 'mesh'] as const
 
-async function find(): Promise<{ readonly seeds: number; readonly violation: string } | undefined> {
-  for (let seeds = 1; seeds <= MAX_SEEDS; seeds++) {
-    const { violations } = await simulate(String(seeds), TOPOLOGIES[seeds % 3]!)
-    if (violations.length > 0) return { seeds, violation: violations[0]! }
+async function found(): Promise<string | undefined> {
+  for (let seed = 1; seed <= MAX_SEEDS; seed++) {
+    const { violations } = await simulate(String(seed), TOPOLOGIES[seed % 3]!)
+    if (violations.length > 0) return violations[0]
   }
   return undefined
 }
 
-describe('the simulation finds a node that', () => {
-  test.for(saboteurs)('$name', { timeout: 120_000 }, async ({ name, begin }) => {
+describe(`within ${MAX_SEEDS} seeds the simulation finds a node that`, () => {
+  test.for(saboteurs)('$name', { timeout: 120_000 }, async ({ begin }) => {
     const end = begin()
-    const found = await find().finally(end)
-    console.log(name, found)
-    expect(found).toBeDefined()
+    expect(await found().finally(end)).toBeDefined()
   })
+})
+
+test('a seed that fails says how to replay it', { timeout: 120_000 }, async () => {
+  const end = saboteurs[0]!.begin()
+  await expect(simulateSeeds('star', seedsFrom(1, MAX_SEEDS)).finally(end)).rejects.toThrow(
+    /^seed (\S+): [^]*\nreplay with PULSING_SEED=\1 npx vitest run --project node test\/sim\/star\.test\.ts$/,
+  )
+})
+
+test('chance that does not follow from the seed is found', { timeout: 120_000 }, async () => {
+  const next = vi.spyOn(Backoff.prototype, 'next').mockImplementation(() => 100 * Math.random())
+  await expect(simulateSeeds('star', seedsFrom(1, MAX_SEEDS)).finally(() => next.mockRestore())).rejects.toThrow(
+    'expected the same to happen again',
+  )
 })

@@ -48,7 +48,19 @@ const PASSED_BYTES = BATCH_BYTES + PART_BYTES + MAX_WHOLE_BYTES
 /** `wild`: anything may break. `gentle`: nothing that anybody should notice. `calm`: nothing at all, but much is sent. */
 const MOODS = ['wild', 'wild', 'wild', 'gentle', 'calm'] as const
 
-export async function simulate(seed: string, topology: Topology): Promise<Outcome> {
+/** @param isVerbose whether the trace is for people to read */
+export async function simulate(seed: string, topology: Topology, isVerbose = false): Promise<Outcome> {
+  const { stackTraceLimit } = Error
+  // Stacks cost as much as all else, and travel.
+  Error.stackTraceLimit = 0
+  try {
+    return await run(seed, topology, isVerbose)
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
+async function run(seed: string, topology: Topology, isVerbose: boolean): Promise<Outcome> {
   const random = seededRandom(seed).fork('kind')
   const mood = random.pick(MOODS)
   const isNarrow = random.int(mood === 'calm' ? 2 : 6) === 0
@@ -62,6 +74,7 @@ export async function simulate(seed: string, topology: Topology): Promise<Outcom
     bytesPerMs,
     windowBytes,
     graceMs: mood === 'wild' ? random.pick(GRACES_MS) : [120_000],
+    isVerbose,
     areRelaysFaulty: topology !== 'pair' && mood === 'wild' && random.int(4) === 0,
   })
   const isLong = random.int(3) === 0

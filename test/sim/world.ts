@@ -10,6 +10,8 @@ import { startSystem } from '../../src/system.ts'
 import { type SeededRandom, seededRandom } from '../../src/testkit/seeded-random.ts'
 import type { SimulatedEvent } from '../../src/testkit/simulated-link.ts'
 import { type SimulatedNetwork, simulatedNetwork } from '../../src/testkit/simulated-network.ts'
+import { FIRST_ROUTED_KIND, FRAME, Frame } from '../../src/wire/frame.ts'
+import { FrameReader } from '../../src/wire/frame-reader.ts'
 import { FaultyRelay } from './faulty-relay.ts'
 import { Measures, measure } from './measures.ts'
 import { seedIds } from './seeded-ids.ts'
@@ -73,6 +75,8 @@ export interface WorldOptions {
   readonly graceMs: readonly number[]
   /** Whether relays lose, repeat and hold back frames they pass on. */
   readonly areRelaysFaulty: boolean
+  /** Whether the trace says what every batch was, for who reads it. */
+  readonly isVerbose: boolean
 }
 
 export class World {
@@ -218,13 +222,15 @@ export class World {
       )
   }
 
+  readonly #detailOf = (batch: Uint8Array): string | number => (this.options.isVerbose ? textOf(batch) : hashOf(batch))
+
   readonly #onEvent = ({ at, what, link, from, to, batch }: SimulatedEvent): void => {
     if (what === 'arrived') this.#heardAt.set(link, at)
     else if (what === 'stalled') this.#stalled.add(link)
     else if ((what === 'cut' || what === 'silenced') && !this.#brokenAt.has(link)) this.#brokenAt.set(link, at)
     else if (what === 'closed') this.#closed(link, at, from)
     if (what === 'sent') this.carriedBytes += batch!.byteLength
-    this.trace.push(this.clock.now(), `${what} ${link} ${from} ${to}`, batch ? hashOf(batch) : 0)
+    this.trace.push(this.clock.now(), `${what} ${link} ${from} ${to}`, batch ? this.#detailOf(batch) : 0)
   }
 }
 
@@ -239,4 +245,20 @@ function hashOf(batch: Uint8Array): number {
   const end = Math.min(batch.byteLength, 512)
   for (let i = 0; i < end; i++) hash = Math.imul(hash ^ batch[i]!, 0x01000193)
   return hash
+}
+
+const KINDS = new Map<number, string>(Object.entries(FRAME).map(([name, kind]) => [kind, name]))
+
+/** The frames of a batch: kinds, and where it has them number, session and bytes. */
+function textOf(batch: Uint8Array): string {
+  const texts: string[] = []
+  const reader = new FrameReader()
+  const frame = new Frame()
+  reader.open(batch)
+  while (reader.next(frame)) {
+    const { kind, session, seq, id, payload } = frame
+    const isRouted = kind >= FIRST_ROUTED_KIND
+    texts.push(`${KINDS.get(kind)}${isRouted ? ` ${session}.${seq} id ${id}, ${payload.byteLength} bytes` : ''}`)
+  }
+  return texts.join('; ')
 }
