@@ -273,6 +273,7 @@ export class Cluster implements Routes {
     const applied = update.op === 'node' ? this.topology.applySnapshot(update) : this.topology.applyChange(update)
     if (applied === 'gap') this.neighbours.send(link, [{ op: 'want', nodeId: update.nodeId }])
     if (applied !== 'news') return
+    this.#wantNeighboursOf(update.nodeId, link)
     this.neighbours.tell([update], link)
     if (update.op !== 'name') this.#recompute()
     const names = this.topology.record(update.nodeId)?.names
@@ -284,6 +285,12 @@ export class Cluster implements Routes {
       for (const [name, actorId] of record.names) this.#names.add(name, { nodeId: record.nodeId, actorId })
       if (before) this.#runtime.events.emit('memberUpdated', { member: this.#member(record) })
     }
+  }
+
+  /** Whoever joined while others were parted may have heard of a node, and never what it is. */
+  #wantNeighboursOf(nodeId: string, link: Link): void {
+    for (const other of this.topology.record(nodeId)?.links ?? [])
+      if (!this.topology.record(other)) this.neighbours.send(link, [{ op: 'want', nodeId: other }])
   }
 
   #indexName(nodeId: string, name: string, actorId: string | undefined): void {

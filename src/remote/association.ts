@@ -30,6 +30,8 @@ import { InboundTransfers, OutboundTransfers } from './transfers.ts'
 
 /** Bytes of a frame beside its payload, at most: node ids, actor ids, the longest type. */
 const HEAD_BYTES = 8192
+/** One-way messages that may be on their way to mailboxes of one node before their senders wait. */
+export const MAX_TELLS_UNDERWAY = 2048
 /** Timeouts beyond this are none, on the wire. */
 const MAX_TIMEOUT_MS = 2 ** 50
 /** What associations need of their node. */
@@ -66,6 +68,10 @@ export class Association {
   readonly #streams: StreamTable
   readonly #callbacks: LentCallbacks
   #nextAsk = 1
+  /** One-way messages of this session sent, and taken over there as far as is known; who waits for more to be. */
+  #tells = 0
+  #tellsTaken = 0
+  #tellRoom: Deferred<void> | undefined
   /** Actors over there that are watched from here. */
   readonly watches = new RemoteWatches(this)
   readonly #transfers: OutboundTransfers
@@ -117,6 +123,13 @@ export class Association {
     this.#handling = new PeerMessages(nodeId, owner, this.#streams, {
       reply: (id, body) => this.#reply(id, body),
       fail: (id, error) => this.#sendFailure(id, error),
+      taken: (tells) => {
+        const frame = this.#frame(FRAME.credit)
+        frame.id = 0
+        frame.count = tells
+        frame.bytes = 0
+        this.#send(frame)
+      },
     })
   }
 
@@ -140,6 +153,11 @@ export class Association {
     return this.#asks.size === 0 && this.#handling.size === 0 && this.#streams.size === 0
   }
 
+  /** Whether nobody would miss it: nothing is pending, and nothing waits for a way. */
+  get isForgettable(): boolean {
+    return this.isIdle && this.watches.size === 0 && !this.#session.isWaiting
+  }
+
   /** Asks and streams between the two nodes that are not over. */
   get pending(): { readonly asks: number; readonly handling: number; readonly streams: number } {
     return { asks: this.#asks.size, handling: this.#handling.size, streams: this.#streams.size }
@@ -155,8 +173,11 @@ export class Association {
       frame.actor = actorId
       frame.sender = this.#senderId(delivery)
       withBody(frame, body)
+      this.#tells++
       if (!this.#mustQueue(frame, body)) {
-        if (this.#sendBody(frame, body)) return SETTLED
+        const isRoom = this.#sendBody(frame, body)
+        if (this.#tells - this.#tellsTaken >= MAX_TELLS_UNDERWAY) return this.#whenTellsTaken()
+        if (isRoom) return SETTLED
         const sent = this.#whenTaken(message.msgType)
         ignoreRejection(sent)
         return sent
@@ -249,6 +270,9 @@ export class Association {
   /** @param sent the number of the last frame that may have reached the peer */
   #ended(error: PulsingError, sent: number): void {
     this.#end = { error, sent }
+    this.#tells = this.#tellsTaken = 0
+    this.#tellRoom?.resolve()
+    this.#tellRoom = undefined
     const asks = [...this.#asks.values()]
     this.#asks.clear()
     for (const ask of asks) ask.reject(withOutcome(error, ask.seq <= sent ? 'unknown' : 'not-sent'))
@@ -259,6 +283,21 @@ export class Association {
     this.#arriving.reset()
     this.#streams.reset(error)
     this.#callbacks.reset()
+  }
+
+  /** Settles when mailboxes over there have taken most of what was told. */
+  #whenTellsTaken(): Promise<void> {
+    this.#tellRoom ??= deferred()
+    return this.#tellRoom.promise
+  }
+
+  /** Totals that went back, or beyond what was sent, are ignored. */
+  #tellsAreTaken(total: number): void {
+    if (total <= this.#tellsTaken || total > this.#tells) return
+    this.#tellsTaken = total
+    if (this.#tells - total >= MAX_TELLS_UNDERWAY) return
+    this.#tellRoom?.resolve()
+    this.#tellRoom = undefined
   }
 
   /** Settles when what was sent last is on its way; rejects when it never will be. */
@@ -295,6 +334,10 @@ export class Association {
         if (whole) this.#deliver(whole)
         break
       }
+      case FRAME.credit:
+        if (frame.id === 0) this.#tellsAreTaken(frame.count)
+        else this.#streams.receive(frame)
+        break
       case FRAME.signal:
         this.#owner.signalled(this.nodeId, frame.payload.slice())
         break

@@ -22,11 +22,16 @@ export const MAX_WAITING_MESSAGES = 4096
 /** Asks of one peer that may be unanswered here; more are refused. */
 export const MAX_PENDING_ASKS = 65_536
 
+/** One-way messages after which their sender is told that mailboxes have taken them. */
+export const TELLS_PER_CREDIT = 512
+
 /** Where outcomes go. */
 export interface OutcomeLine {
   /** @throws NotSerialisableError, with nothing sent */
   reply(id: number, body: Body): void
   fail(id: number, error: unknown): void
+  /** So many one-way messages, in all, wait no more. */
+  taken(tells: number): void
 }
 
 export class PeerMessages implements ReplyLine {
@@ -36,7 +41,11 @@ export class PeerMessages implements ReplyLine {
   readonly #streams: PayloadOwner
   readonly #line: OutcomeLine
   readonly #handling = new Map<number, InboundAsk>()
+  #session = 0
   #waiting = 0
+  /** One-way messages taken by mailboxes, or lost to full ones, in this session; and how many of them the peer was told of. */
+  #taken = 0
+  #toldOf = 0
 
   constructor(peer: string, owner: AssociationOwner, streams: PayloadOwner, line: OutcomeLine) {
     this.#peer = peer
@@ -84,6 +93,7 @@ export class PeerMessages implements ReplyLine {
     if (frame.payload.byteLength > this.#owner.maxMessageBytes) {
       discardMessage(frame, this.#streams)
       this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, 'overloaded')
+      this.#tookOne()
       return
     }
     const message = decodeMessage(frame, this.#streams)
@@ -92,6 +102,7 @@ export class PeerMessages implements ReplyLine {
       this.#track(cell.accept(new Tell(message, this.#senderRef(frame))))
       return
     }
+    this.#tookOne()
     if (message.isStream) void message.streamReader().cancel()
     this.#runtime.deadLetter(
       `actor://${this.#runtime.nodeId}/${frame.actor}`,
@@ -101,10 +112,23 @@ export class PeerMessages implements ReplyLine {
   }
 
   #track(accepted: Promise<void>): void {
-    if (accepted === SETTLED) return
+    if (accepted === SETTLED) {
+      this.#tookOne()
+      return
+    }
     this.#waiting++
-    const done = (): void => void this.#waiting--
+    const session = this.#session
+    const done = (): void => {
+      this.#waiting--
+      if (session === this.#session) this.#tookOne()
+    }
     accepted.then(done, done)
+  }
+
+  #tookOne(): void {
+    if (++this.#taken - this.#toldOf < TELLS_PER_CREDIT) return
+    this.#toldOf = this.#taken
+    this.#line.taken(this.#taken)
   }
 
   /** The caller gave up. */
@@ -115,6 +139,8 @@ export class PeerMessages implements ReplyLine {
 
   /** Nobody over there waits any more. */
   reset(error: PulsingError): void {
+    this.#taken = this.#toldOf = 0
+    this.#session++
     const handling = [...this.#handling.values()]
     this.#handling.clear()
     for (const ask of handling) ask.cancel(error)

@@ -60,12 +60,19 @@ export class Peers implements AssociationOwner {
   readonly associate = (nodeId: string): Association => {
     let association = this.#associations.get(nodeId)
     if (association) return association
+    if (this.#associations.size >= MAX_ASSOCIATIONS) this.#forgetIdle()
     association = new Association(nodeId, this)
     this.#associations.set(nodeId, association)
     const lost = this.#lost.get(nodeId)
     const leftMs = lost ? lost.until - this.runtime.clock.now() : 0
     if (lost && leftMs > 0) association.lose(lost.error, leftMs)
     return association
+  }
+
+  /** Lets go of pairs nothing is pending in, and no way leads to: the oldest first. */
+  #forgetIdle(): void {
+    for (const [nodeId, association] of this.#associations)
+      if (association.isForgettable && !this.linkTo(nodeId)) this.#associations.delete(nodeId)
   }
 
   /** Asks and streams with other nodes that are not over. */

@@ -5,7 +5,7 @@
 import { Fifo } from '../base/fifo.ts'
 import { Frame } from '../wire/frame.ts'
 import { FrameReader } from '../wire/frame-reader.ts'
-import { BATCH_BYTES, FrameWriter } from '../wire/frame-writer.ts'
+import { FrameWriter } from '../wire/frame-writer.ts'
 
 /** Frames kept from which on senders wait. Asks are kept, and counted, but never wait. */
 export const MAX_LOG_FRAMES = 4096
@@ -14,6 +14,8 @@ export const MAX_LOG_BYTES: number = 1024 * 1024
 
 /** Room for a frame's head in a shared buffer; a longer one just gets a buffer of its own. */
 const HEAD_BYTES = 1024
+/** Bytes of one buffer, which many small frames share. */
+const CHUNK_BYTES: number = 32 * 1024
 
 /** One frame, as it went to a neighbour, or through one. */
 export interface LoggedFrame {
@@ -26,7 +28,7 @@ export interface LoggedFrame {
 
 export class SendLog {
   readonly #frames = new Fifo<LoggedFrame>()
-  #writer = new FrameWriter()
+  #writer = new FrameWriter(CHUNK_BYTES)
   #bytes = 0
   /** How many of the frames are on their way. */
   #sent = 0
@@ -52,7 +54,8 @@ export class SendLog {
   /** Keeps a frame to be sent, whatever the bounds; its bytes. */
   add(frame: Frame, isToNeighbour: boolean): Uint8Array {
     // Frames share buffers, each given away when the next frame might not fit: views of it stay what they are.
-    if (this.#writer.length + frame.payload.byteLength > BATCH_BYTES - HEAD_BYTES) this.#writer = new FrameWriter()
+    if (this.#writer.length + frame.payload.byteLength > CHUNK_BYTES - HEAD_BYTES)
+      this.#writer = new FrameWriter(CHUNK_BYTES)
     const start = this.#writer.length
     this.#writer.write(frame)
     const bytes = this.#writer.since(start)
@@ -84,13 +87,15 @@ export class SendLog {
       this.#bytes -= first.bytes?.byteLength ?? 0
       if (this.#sent > 0) this.#sent--
     }
+    // Pairs of nodes are many, and most of them silent.
+    if (this.#frames.size === 0 && this.#writer.length > CHUNK_BYTES / 2) this.#writer = new FrameWriter(CHUNK_BYTES)
   }
 
   clear(): void {
     this.#frames.drain()
     this.#bytes = 0
     this.#sent = 0
-    this.#writer = new FrameWriter()
+    this.#writer = new FrameWriter(CHUNK_BYTES)
   }
 }
 

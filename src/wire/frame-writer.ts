@@ -20,8 +20,14 @@ const GIVE_AWAY_BYTES = BATCH_BYTES / 2
 const encoder = /* @__PURE__ */ new TextEncoder()
 
 export class FrameWriter {
+  readonly #chunkBytes: number
   #buffer: Uint8Array = EMPTY_BYTES
   #length = 0
+
+  /** @param chunkBytes bytes a fresh buffer has room for */
+  constructor(chunkBytes: number = BATCH_BYTES) {
+    this.#chunkBytes = chunkBytes
+  }
 
   /** Bytes written since the last {@link take}. */
   get length(): number {
@@ -149,7 +155,7 @@ export class FrameWriter {
   #reserve(count: number): void {
     const needed = this.#length + count
     if (needed <= this.#buffer.byteLength) return
-    const grown = new Uint8Array(Math.max(BATCH_BYTES, needed > BATCH_BYTES ? needed + (needed >> 3) : 0))
+    const grown = new Uint8Array(Math.max(this.#chunkBytes, needed > this.#chunkBytes ? needed + (needed >> 3) : 0))
     grown.set(this.#buffer.subarray(0, this.#length))
     this.#buffer = grown
   }

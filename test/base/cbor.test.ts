@@ -1,6 +1,7 @@
-/** What happens to a value before it becomes bytes. */
-import { expect, test } from 'vitest'
+/** What happens to a value before it becomes bytes, and that what was written can be read. */
+import { describe, expect, test } from 'vitest'
 import { decodeCbor, encodeCbor, encodeCborView, lower, lowered, Tag } from '../../src/base/cbor.ts'
+import { scanCbor } from '../../src/base/cbor-scan.ts'
 
 const marker = { [lowered]: () => new Tag(['m'], 1000) }
 
@@ -49,12 +50,179 @@ test('an instance of a class without a form of its own travels as its fields', (
   expect(decodeCbor(encodeCbor(lower({ p: new Point() })))).toEqual({ p: { x: 1 } })
 })
 
-test('64 levels are fine, far more are refused with the place, cycles included', () => {
+describe('what a reader would refuse is refused where it is sent, with its place', () => {
   const nest = (levels: number): unknown => (levels === 0 ? 1 : [nest(levels - 1)])
-  expect(lower(nest(60))).toBeDefined()
-  expect(() => lower(nest(100))).toThrow(
-    expect.objectContaining({ code: 'serialization_error', message: expect.stringContaining('64 levels') }),
-  )
+  const refusal = (message: string) =>
+    expect.objectContaining({ code: 'serialization_error', message: expect.stringContaining(message) })
+  const circle: Record<string, unknown> = {}
+  circle['self'] = [circle]
+  class Odd {
+    inside = { f: Symbol('s') }
+  }
+
+  test('64 levels are fine, one more is not', () => {
+    expect(decodeCbor(encodeCbor(lower(nest(64))))).toEqual(nest(64))
+    expect(() => lower(nest(65))).toThrow(refusal('64 levels'))
+    expect(() => lower(new Map([['m', nest(64)]]))).toThrow(refusal('64 levels'))
+    expect(() => lower({ o: nest(64) })).toThrow(refusal('64 levels'))
+    expect(() => lower(new Set([nest(64)]))).toThrow(refusal('64 levels'))
+  })
+
+  test('leaves may stand on the last level', () => {
+    const value = (leaf: unknown): unknown => Array.from({ length: 64 }).reduce((inner) => [inner], leaf)
+    for (const leaf of [
+      new Date(5),
+      new Uint8Array(2),
+      new Float64Array(1),
+      5n,
+      2n ** 90n,
+      null,
+      'x',
+      new Error('e'),
+      /x/g,
+    ])
+      expect(decodeCbor(encodeCbor(lower(value(leaf))))).toEqual(value(leaf))
+  })
+
+  test.each<[string, unknown, string]>([
+    ['a cycle', circle, '64 levels'],
+    ['a field __proto__', JSON.parse('{"a":{"__proto__":{"x":1}}}'), 'at .a, got an object with a field __proto__'],
+    ['an integer of 8193 bits', { big: [2n ** 8192n] }, 'at .big[0]'],
+    ['a negative integer of 8193 bits', -(2n ** 8192n) - 1n, 'at the top'],
+    ['a symbol inside an instance', [new Odd()], 'at [0].inside.f, got Symbol(s)'],
+    ['a function as member of a Set', new Set([() => 1]), 'at <item>'],
+    ['a regular expression that is too much work', { r: new RegExp('\\p{L}'.repeat(41), 'u') }, 'at .r'],
+    ['many that are too much work together', Array.from({ length: 30 }, () => /\p{L}\p{L}/u), 'at [19]'],
+    ['a regular expression with flag v', new RegExp('a', 'v' as 'u'), 'at the top'],
+  ])('%s', (_what, value, message) => {
+    expect(() => lower(value)).toThrow(refusal(message))
+  })
+
+  test.each<[string, unknown]>([
+    ['more items than can be', new Array(100_000).fill(0)],
+    ['a Set of 2000 numbers', new Set(Array.from({ length: 2_000 }, (_, i) => i))],
+    ['a Map with 2000 numbers for keys', new Map(Array.from({ length: 2_000 }, (_, i) => [i, i]))],
+    ['a thousand errors', Array.from({ length: 1_000 }, () => new Error('e'))],
+    ['keys that become the same', { '\ud800': 1, '\ud801': 2 }],
+  ])('%s', (_what, value) => {
+    expect(() => encodeCbor(lower(value))).toThrow(refusal('expected a value others can read, got'))
+  })
+
+  test('whatever small value is written is read: nothing small is refused only at the other end', () => {
+    const small: unknown[] = [
+      new Set(Array.from({ length: 800 }, (_, i) => i % 24 || i)),
+      Array.from({ length: 170 }, () => new Error('')),
+      Array.from({ length: 19 }, () => /\p{L}\p{L}/u),
+      [2n ** 7_000n],
+    ]
+    for (const value of small) expect(scanCbor(encodeCbor(lower(value))).errorAt).toBe(-1)
+  })
+})
+
+describe('what would be written in a way nobody reads is written in another', () => {
+  class Numbers extends Array<number> {}
+  class Names extends Map<string, number> {}
+  class Tags extends Set<string> {}
+  class Pairs {
+    a = 1;
+    *[Symbol.iterator](): Generator<number> {
+      yield 1
+    }
+  }
+
+  test.each<[string, unknown, unknown]>([
+    ['an array of a class of its own', [Numbers.from([1, 2])], [[1, 2]]],
+    ['a Map of a class of its own', new Names([['a', 1]]), new Map([['a', 1]])],
+    ['a Set of a class of its own', new Tags(['a']), new Set(['a'])],
+    ['an instance that can be iterated', new Pairs(), { a: 1 }],
+    ['an object that can be iterated', { a: { b: 1, [Symbol.iterator]: 5 } }, { a: { b: 1 } }],
+    ['an object without prototype', Object.assign(Object.create(null), { a: 1 }), { a: 1 }],
+    ['a list with holes', [1, , 3], [1, undefined, 3]], // biome-ignore lint/suspicious/noSparseArray: that is the point
+    ['an object with a field named constructor', { constructor: 'x' }, { constructor: 'x' }],
+    ['a Map whose keys have no prototype', new Map([[Object.create(null), 1]]), new Map([[{}, 1]])],
+    ['minus zero', [-0], [0]],
+  ])('%s', (_what, value, expected) => {
+    expect(decodeCbor(encodeCbor(lower(value)))).toStrictEqual(expected)
+  })
+
+  test('halves of surrogate pairs become U+FFFD, in short texts and in long ones', () => {
+    const odd = ['\ud800', 'a\udc00b', `${'x'.repeat(100)}\ud800`, `é\ud83d`, `${'\udfff'.repeat(60)}`]
+    const value = { odd, ['key \udbff']: new Map([['\ud800\ud800', 1]]) }
+    const read = decodeCbor(encodeCbor(lower(value))) as typeof value
+    const replaced = (text: string): string => text.replaceAll(/\p{Surrogate}/gu, '\ufffd')
+    expect(read.odd).toEqual(odd.map(replaced))
+    expect(Object.keys(read)).toEqual(['odd', 'key \ufffd'])
+    expect(read).toHaveProperty(['key \ufffd'], new Map([['\ufffd\ufffd', 1]]))
+  })
+
+  test('a byte 0xed in a byte string is left alone', () => {
+    const bytes = Uint8Array.of(0x63, 0xed, 0xa0, 0x80)
+    expect(decodeCbor(encodeCbor([bytes, 'ok\ud800']))).toEqual([bytes, 'ok\ufffd'])
+  })
+
+  test('an error whose name or message is no text, or means something else, travels as an error', () => {
+    const named = (fields: object): Error => Object.assign(new Error('m'), fields)
+    for (const error of [named({ name: 'constructor' }), named({ name: 'RegExp' }), named({ name: 7 })])
+      expect(decodeCbor(encodeCbor(lower(error)))).toEqual(new Error('m'))
+    expect(decodeCbor(encodeCbor(lower(named({ message: { a: 1 } }))))).toEqual(new Error('a Object'))
+  })
+})
+
+describe('values as they were', () => {
+  test.each<[string, unknown]>([
+    ['undefined', undefined],
+    ['null', null],
+    ['not a number', Number.NaN],
+    ['minus infinity', -Infinity],
+    ['the smallest number', 5e-324],
+    ['a number beyond 32 bits', 2 ** 40],
+    ['the largest safe integer', Number.MAX_SAFE_INTEGER],
+    [
+      'bigints of all sizes',
+      [0n, -1n, 2n ** 63n, 2n ** 64n, -(2n ** 64n), -(2n ** 64n) - 1n, 2n ** 8192n - 1n, -(2n ** 8192n)],
+    ],
+    ['dates', [new Date(0), new Date(-1), new Date(1.5e12 + 1), new Date(Number.NaN)]],
+    ['sets and maps in each other', new Map<unknown, unknown>([[new Set([1]), new Map([[null, undefined]])]])],
+    [
+      'typed arrays',
+      [new Float32Array([1.5]), new BigInt64Array([-1n]), new Uint8ClampedArray([9]), new Uint16Array()],
+    ],
+    ['errors and regular expressions', [new Error('e'), /a\/b/giu]],
+    ['fields with odd names', { '': 1, '1': 2, then: 3, constructor: 4, toString: 5, hasOwnProperty: 6 }],
+    ['undefined fields', { a: undefined }],
+    ['a text that begins with a mark', '\ufeffa'],
+    ['texts of 64 and 65 bytes that begin with a mark', ['\ufeff'.padEnd(62), '\ufeff'.padEnd(63)]],
+    ['long texts that begin with marks', { ['\ufeff'.padEnd(300)]: `\ufeff\ufeff${'é'.repeat(5_000)}` }],
+  ])('%s', (_what, value) => {
+    expect(decodeCbor(encodeCbor(lower(value)))).toStrictEqual(value)
+  })
+
+  test('minus zero as others may write it', () => {
+    expect(decodeCbor(Uint8Array.of(0xf9, 0x80, 0))).toBe(-0)
+    expect(decodeCbor(Uint8Array.of(0xfb, 0x80, 0, 0, 0, 0, 0, 0, 0))).toBe(-0)
+  })
+})
+
+test('nothing that was read changes with the bytes it was read from, and reading leaves them as they were', () => {
+  const value = {
+    text: 'x'.repeat(300),
+    b: new Uint8Array(5_000).fill(1),
+    f: new Float64Array([0.5]),
+    e: new Uint8Array(2),
+  }
+  for (const bytes of [encodeCbor(value), encodeCbor({ ...value, b: 0 })]) {
+    const batch = new Uint8Array(bytes.length + 20)
+    batch.set(bytes, 7)
+    const view = batch.subarray(7, 7 + bytes.length)
+    const read = decodeCbor(view) as typeof value
+    expect([...view]).toEqual([...bytes])
+    expect(Object.keys(view)).toHaveLength(bytes.length)
+    const before = structuredClone(read)
+    batch.fill(0xff)
+    expect(read).toStrictEqual(before)
+    for (const part of [read.b, read.f, read.e])
+      if (ArrayBuffer.isView(part)) expect(part.buffer).not.toBe(batch.buffer)
+  }
 })
 
 test('bytes to keep do not change when others are encoded, and are no view of a shared pool', () => {

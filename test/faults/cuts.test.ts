@@ -2,10 +2,10 @@
 import { Message } from 'pulsing'
 import { seededRandom } from 'pulsing/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
-import { event } from '../system/systems.ts'
+import { event, outcomeOf } from '../system/systems.ts'
 import { Network } from './networks.ts'
 import type { Direction, Ending } from './tcp-proxy.ts'
-import { asks, complaints, expectAll, reads, tells, upTo, writes } from './witness.ts'
+import { asks, complaints, expectAll, reads, tells, upTo, watching, writes } from './witness.ts'
 
 const SEED = process.env['PULSING_SEED'] ?? '1'
 const network = new Network()
@@ -62,6 +62,25 @@ describe('a cut is not noticed', () => {
     expectAll(witnessA, told, 0)
     expectAll(witnessB, told, 0)
     expect(heard).toEqual([])
+  })
+
+  test('by who watches: Terminated comes once, when the actor has ended, however often the way broke', {
+    timeout: 30_000,
+  }, async () => {
+    const { a, b, nearA, nearB, atA } = await network.pair()
+    const { told, isTold } = await watching(b, atA)
+    for (const proxy of [nearB, nearA, nearB]) {
+      const opened = event(proxy === nearA ? a : b, 'linkOpened')
+      proxy.cut()
+      await opened
+      await asks(atA, 5)
+    }
+    expect(told).toEqual([])
+    nearB.cut()
+    await a.stop(`witness of ${a.nodeId}`)
+    await isTold
+    expect(await outcomeOf(atA.ask('still there?'))).toMatchObject({ code: 'actor_stopped' })
+    expect(told).toEqual(['killed'])
   })
 
   // Every byte would be a minute: each run takes every so manieth, which follows from the seed.

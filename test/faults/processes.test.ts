@@ -6,7 +6,7 @@ import { event, freePort, left, memberIds, outcomeOf } from '../system/systems.t
 import { Network, PROMPT } from './networks.ts'
 import { NodeProcess } from './node-process.ts'
 import { flag, NOTICED_WITHIN_MS, passUntil, passUntilDialled } from './passing-time.ts'
-import { asks, complaints, expectAll, reads, tells, turns, upTo, witnessOf, writes } from './witness.ts'
+import { asks, complaints, expectAll, reads, tells, turns, upTo, watching, witnessOf, writes } from './witness.ts'
 
 const network = new Network()
 beforeAll(() => NodeProcess.bundle(), 60_000)
@@ -138,6 +138,7 @@ describe('a leaf process', () => {
   }, async () => {
     const { relay, leaf, child } = await withChild(PROMPT.withLimits({ sessionGraceMs: 200 }))
     const ref = await leaf.resolve('child')
+    const { told, isTold } = await watching(leaf, ref)
     const asked = outcomeOf(ref.ask(Message.fromObject('hang', 1), { timeout: Infinity }))
     const items = ref.askStream<number>(Message.fromObject('endless', 1))
     await items.next()
@@ -147,6 +148,7 @@ describe('a leaf process', () => {
     await Promise.all(gone)
     const late = outcomeOf(ref.ask(Message.fromObject('echo', 1), { timeout: Infinity }))
     expect(await asked).toMatchObject({ name: 'UnreachableError', code: 'unreachable', outcome: 'unknown' })
+    await isTold
     expect(await late).toMatchObject({ name: 'UnreachableError', code: 'unreachable', outcome: 'not-sent' })
     const drained = async (): Promise<void> => {
       while (!(await items.next()).done);
@@ -156,6 +158,7 @@ describe('a leaf process', () => {
     expect(await leaf.find('child')).toBeUndefined()
     expect(await outcomeOf(ref.ask('again'))).toMatchObject({ code: 'unreachable', outcome: 'not-sent' })
     expect(leaf.census()).toMatchObject({ asks: 0, streams: 0 })
+    expect(told).toEqual(['unreachable'])
   })
 
   test('killed with SIGKILL: an ask is not kept from its own timeout by the grace', { timeout: 30_000 }, async () => {

@@ -1,7 +1,7 @@
 /** An actor that notices what a network must not do, losing, doubling and reordering, and a caller that uses it in every way there is. */
 import { Actor, type ActorRef, type ActorSystem, Message, StreamMessage, type SystemEvents } from 'pulsing'
 import { expect } from 'vitest'
-import { turn } from '../actor/systems.ts'
+import { gate, turn } from '../actor/systems.ts'
 
 /** Asks in flight at a time. */
 const IN_FLIGHT = 20
@@ -120,4 +120,21 @@ export function complaints(...systems: readonly ActorSystem[]): string[] {
 export function expectAll(witness: Witness, told: number, asked: number): void {
   expect(witness.told).toEqual(upTo(told))
   expect(witness.asked.toSorted((x, y) => x - y)).toEqual(upTo(asked))
+}
+
+/** Why the actor ended, as often as a watcher on `caller` was told. */
+export async function watching(
+  caller: ActorSystem,
+  ref: ActorRef,
+): Promise<{ readonly told: string[]; readonly isTold: Promise<void> }> {
+  const told: string[] = []
+  const { opened: isTold, open } = gate()
+  await caller.spawn({
+    onStart: (ctx) => ctx.watch(ref),
+    receive: (msg) => {
+      told.push(msg.toObject<{ reason: string }>().reason)
+      open()
+    },
+  })
+  return { told, isTold }
 }

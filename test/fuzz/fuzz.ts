@@ -55,7 +55,7 @@ function casesOf(count: number): readonly number[] {
 function failed(name: string, index: number, cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new Error(
-    `${name}: case ${index} of seed ${seed} failed: ${reason}\nAgain: FUZZ_SEED=${seed} FUZZ_CASE=${index} npx vitest run --project node -t ${JSON.stringify(name)} test/fuzz`,
+    `${name}: case ${index} of seed ${seed} failed: ${reason}\nAgain: FUZZ_SEED=${seed} FUZZ_CASE=${index} npx vitest run --project node -t ${JSON.stringify(name)} test/fuzz (or --project soak, where a case follows from those before: without FUZZ_CASE)`,
     { cause },
   )
 }
@@ -63,5 +63,5 @@ function failed(name: string, index: number, cause: unknown): Error {
 /** Bytes for a message: all of them, unless they are many. */
 export function hexOf(bytes: Uint8Array): string {
   const hex = Buffer.from(bytes).toString('hex')
-  return hex.length > 600 ? `${hex.slice(0, 600)}… (${bytes.length} bytes)` : hex
+  return hex.length > 8_000 ? `${hex.slice(0, 8_000)}… (${bytes.length} bytes)` : hex
 }

@@ -99,7 +99,7 @@ function oddItem(random: SeededRandom): Uint8Array {
 
 /** `bytes`, changed in one to four places; `pool` has other bytes to take pieces from. */
 export function mutate(random: SeededRandom, bytes: Uint8Array, pool: readonly Uint8Array[]): Uint8Array {
-  let changed = bytes.slice()
+  let changed: Uint8Array = bytes.slice()
   for (let changes = 1 + random.int(4); changes > 0; changes--) changed = mutateOnce(random, changed, pool)
   return changed
 }

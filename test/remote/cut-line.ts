@@ -14,10 +14,14 @@ export type Counted = 'there' | 'back' | 'both'
 
 export class CutLine {
   readonly ends: readonly [Connection, Connection]
+  readonly #over: () => void
   #counted: Counted = 'both'
   #bytesLeft = Infinity
+  #told = 0
 
-  constructor() {
+  /** @param over called when both ends have been told that it was cut */
+  constructor(over: () => void) {
+    this.#over = over
     const [near, far] = memoryPair()
     this.ends = [this.#watched(near, 'back'), this.#watched(far, 'there')]
   }
@@ -42,7 +46,10 @@ export class CutLine {
             else connection.abort('cut')
           },
           drained: () => handler.drained(),
-          closed: (error) => handler.closed(error),
+          closed: (error) => {
+            handler.closed(error)
+            if (++this.#told === 2 && this.#bytesLeft === 0) this.#over()
+          },
         }),
       send: (batch) => connection.send(batch),
       close: () => connection.close(),
@@ -59,15 +66,13 @@ export class CutLine {
   }
 }
 
-/** Keeps two nodes linked: when both have noticed that their line was cut, they get another. */
+/** Keeps two nodes linked: whenever their line was cut and both know, they get another. */
 export class Relinked {
   readonly #a: ActorSystem
   readonly #b: ActorSystem
   readonly #plan: (line: CutLine) => void
-  readonly #off: (() => void)[]
-  #line = new CutLine()
-  #noticed = 0
-  #linked: Promise<unknown> = Promise.resolve()
+  #line!: CutLine
+  #linked!: Promise<unknown>
   cuts = 0
 
   /** @param plan is told of every new line, before anything passes over it */
@@ -75,10 +80,7 @@ export class Relinked {
     this.#a = a
     this.#b = b
     this.#plan = plan
-    const notice = (other: ActorSystem) => (closed: { readonly nodeId: string }) => {
-      if (closed.nodeId === other.nodeId && ++this.#noticed % 2 === 0) this.#relink()
-    }
-    this.#off = [a.on('linkClosed', notice(b)), b.on('linkClosed', notice(a))]
+    this.#link()
   }
 
   /** The line there is now. */
@@ -86,27 +88,18 @@ export class Relinked {
     return this.#line
   }
 
-  /** Links them; settles when they are, whatever was cut meanwhile. */
+  /** Settles when they are linked, however often they were cut meanwhile. */
   async linked(): Promise<void> {
-    if (this.cuts === 0 && this.#noticed === 0) this.#begin()
     for (let before: unknown; before !== this.#linked; ) await (before = this.#linked)
   }
 
-  /** No more lines after this one. */
-  stop(): void {
-    for (const off of this.#off) off()
-  }
-
-  #begin(): void {
-    this.#noticed = 0
-    this.#line = new CutLine()
+  #link(): void {
+    this.#line = new CutLine(() => {
+      this.cuts++
+      this.#link()
+    })
     this.#plan(this.#line)
     // Cut before both had told all they know, it is followed by the next one.
     this.#linked = connect(this.#a, this.#b, this.#line.ends).catch(() => undefined)
-  }
-
-  #relink(): void {
-    this.cuts++
-    this.#begin()
   }
 }

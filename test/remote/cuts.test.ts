@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../src/testkit/manual-clock.ts'
 import { seededRandom } from '../../src/testkit/seeded-random.ts'
 import { link, Nodes } from '../cluster/memory-nodes.ts'
-import type { Counted, CutLine } from './cut-line.ts'
+import type { Counted } from './cut-line.ts'
 import { Relinked } from './cut-line.ts'
 
 const nodes = new Nodes()
@@ -101,12 +101,12 @@ describe.each(Object.keys(SCENES))('a cut of %s', (scene) => {
   )
 })
 
-describe('100 random cuts', () => {
+describe('more than 100 random cuts', () => {
   const TELLS = 100_000
   const STREAMS = 20
   const ITEMS = 500
-  /** Bytes that arrive over one link at most: so many that the cuts are spread over all the messages. */
-  const MAX_BYTES = 160_000
+  /** Bytes that arrive over one link at most. */
+  const MAX_BYTES = 80_000
 
   test.each(['direct', 'through a relay'])(
     'during 100 000 messages and 20 streams, %s: everything arrives once, in order',
@@ -115,12 +115,7 @@ describe('100 random cuts', () => {
       const [a, b] = [await nodes.start(), await nodes.start()]
       const relay = way === 'direct' ? undefined : await nodes.start()
       if (relay) await link(relay, b)
-      let gotAtLastCut = 0
-      const plan = (line: CutLine): void => {
-        gotAtLastCut = sink.next
-        line.cutAfter(relinked.cuts < 100 ? random.int(MAX_BYTES) : Infinity)
-      }
-      const relinked: Relinked = new Relinked(a, relay ?? b, plan)
+      const relinked = new Relinked(a, relay ?? b, (line) => line.cutAfter(random.int(MAX_BYTES)))
       const sink = new Sink()
       await Promise.all([a, b].map((system) => system.spawn({ receive: give }, 'giver', { public: true })))
       await b.spawn(sink, 'sink', { public: true })
@@ -142,10 +137,8 @@ describe('100 random cuts', () => {
       expect(await ref.ask('how many')).toBe(TELLS)
       expect(sink.outOfOrder).toEqual([])
       for (const got of await Promise.all(streams)) expect(got).toEqual(Array.from({ length: ITEMS }, (_, i) => i))
-      expect(relinked.cuts, `seed ${random.seed}`).toBe(100)
-      console.log(gotAtLastCut)
+      expect(relinked.cuts, `seed ${random.seed}`).toBeGreaterThanOrEqual(100)
       expect([a.census().streams, b.census().streams]).toEqual([0, 0])
-      relinked.stop()
     },
     60_000,
   )

@@ -594,6 +594,25 @@ describe('a reset', () => {
     expectRest(pair)
   })
 
+  test('is told with the first frame, and both have begun anew without time passing', () => {
+    const pair = new SessionPair()
+    const { a, b } = pair
+    tells(a, 1)
+    tells(b, 1)
+    pair.flush()
+    pair.log()
+    a.session.reset(new SessionResetError('because'))
+    expect(pair.log()).toEqual(['a: reset of 1', 'a: probe of 2'])
+    pair.deliver(pair.wire.shift()!)
+    expect(b.ends).toHaveLength(1)
+    pair.flush()
+    tells(a, 1, 2)
+    tells(b, 1, 2)
+    pair.flush()
+    expect([a.delivered, b.delivered]).toEqual([texts(2), texts(2)])
+    expect([a.ends.length, b.ends.length, pair.clock.now()]).toEqual([1, 1, 0])
+  })
+
   test('by both at the same time is one for each', () => {
     const pair = new SessionPair()
     const { a, b } = pair
@@ -701,7 +720,8 @@ describe('a peer that forgot', () => {
     pair.pass(ACK_DELAY_MS)
     a.begin()
     a.tell('again')
-    pair.pass(PROBE_DELAY_MS)
+    pair.flush()
+    expect(b.delivered).toEqual(['t1', 't2', 'again'])
     expect(b.ends).toMatchObject([{ number: 1, error: { name: 'SessionResetError' }, sent: 2 }])
     b.tell('again')
     pair.pass(PROBE_DELAY_MS)

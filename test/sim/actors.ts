@@ -24,13 +24,15 @@ export interface Surroundings {
   readonly clock: SimClock
   readonly held: unknown[]
   readonly index: number
+  readonly slowMs: number
 }
 
-export function inbox({ books }: Surroundings): ActorLike {
+export function inbox({ books, clock, slowMs }: Surroundings): ActorLike {
   return {
     receive: (msg) => {
       const [lane, n] = msg.toObject<[string, number]>()
       books.tellHandled(lane, n)
+      return slowMs > 0 ? clock.sleep((n * 7) % slowMs) : undefined
     },
   }
 }

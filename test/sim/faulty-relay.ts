@@ -12,6 +12,15 @@ export interface Faultiness {
   readonly late: number
 }
 
+/** Batches after which a late frame comes, at most. */
+const MAX_LATENESS = 20
+
+interface Late {
+  readonly bytes: Uint8Array
+  /** How many batches are to pass before it. */
+  batches: number
+}
+
 export class FaultyRelay {
   /** Set to false, it is a relay like any other. */
   isFaulty = true
@@ -35,7 +44,7 @@ export class FaultyRelay {
   }
 
   #wrapped(inner: Connection): Connection {
-    let late: Uint8Array[] = []
+    const late: Late[] = []
     return {
       maxBatchBytes: inner.maxBatchBytes,
       transfers: inner.transfers,
@@ -45,31 +54,30 @@ export class FaultyRelay {
       open: (handler) => inner.open(handler),
       close: () => inner.close(),
       abort: (reason) => inner.abort(reason),
-      send: (batch) => {
-        if (!this.isFaulty && late.length === 0) return inner.send(batch)
-        const before = late
-        late = []
-        return inner.send(this.#mangled(batch, before, late))
-      },
+      send: (batch) => inner.send(this.isFaulty || late.length > 0 ? this.#mangled(batch, late) : batch),
     }
   }
 
-  /** @param late takes the frames that are to come after those of the next batch */
-  #mangled(batch: Uint8Array, before: readonly Uint8Array[], late: Uint8Array[]): Uint8Array {
+  /** @param late takes the frames that are to come later, and gives those whose batch this is */
+  #mangled(batch: Uint8Array, late: Late[]): Uint8Array {
     const { lost, repeated, late: lateness } = this.#faultiness
     const frames: Uint8Array[] = []
+    for (const entry of late.splice(0)) {
+      if (--entry.batches > 0 && this.isFaulty) late.push(entry)
+      else frames.push(entry.bytes)
+    }
     const reader = new FrameReader()
     const frame = new Frame()
     reader.open(batch)
     while (reader.next(frame)) {
-      const raw = reader.raw
+      const bytes = reader.raw
       const chance = this.isFaulty && isPassedOn(frame) ? this.#random.float() : 1
       if (chance < lost) continue
-      if (chance < lost + lateness) late.push(raw)
-      else frames.push(raw)
-      if (chance >= lost + lateness && chance < lost + lateness + repeated) frames.push(raw)
+      if (chance < lost + lateness) late.push({ bytes, batches: 1 + this.#random.int(MAX_LATENESS) })
+      else if (chance < lost + lateness + repeated) late.push({ bytes, batches: this.#random.int(MAX_LATENESS) })
+      if (chance >= lost + lateness) frames.push(bytes)
     }
-    return joined([...frames, ...before])
+    return joined(frames)
   }
 }
 

@@ -10,7 +10,7 @@ vi.mock('../../src/remote/session.ts', async (original) => (await import('./sess
 const SEEDS = Number(process.env['PULSING_SEEDS'] ?? 5_000)
 const base = crypto.randomUUID().slice(0, 8)
 
-test.for(['pair', 'star', 'mesh'] as const)(
+test.for(['pair', 'star', 'ring', 'mesh'] as const)(
   `%s: ${SEEDS} new seeds, ${base}-0 and on, each twice`,
   async (topology) => {
     await simulateSeeds(

@@ -67,6 +67,7 @@ async function run(seed: string, topology: Topology, isVerbose: boolean): Promis
   const delayMs = random.pick(DELAYS)
   const bytesPerMs = isNarrow ? 100 : Infinity
   const windowBytes = random.pick(WINDOWS)
+  const areSlow = random.int(6) === 0
   const world = new World({
     seed,
     topology,
@@ -75,6 +76,7 @@ async function run(seed: string, topology: Topology, isVerbose: boolean): Promis
     windowBytes,
     graceMs: mood === 'wild' ? random.pick(GRACES_MS) : [120_000],
     isVerbose,
+    mailboxCapacity: areSlow ? 16 : 256,
     areRelaysFaulty: topology !== 'pair' && mood === 'wild' && random.int(4) === 0,
   })
   const isLong = random.int(3) === 0
@@ -82,7 +84,10 @@ async function run(seed: string, topology: Topology, isVerbose: boolean): Promis
     operations: 5 + random.int(25),
     bursts: 1 + random.int(isLong ? 5 : 3),
     durationMs: isLong ? 60_000 + random.float() * 120_000 : 500 + random.float() * 15_000,
-    largeBytes: random.pick(mood === 'calm' ? [0, 60_000, 200_000] : [0, 0, 100, 20_000, isNarrow ? 100 : 60_000]),
+    largeBytes: random.pick(
+      mood === 'calm' ? [0, 60_000, 200_000] : isNarrow ? [0, 100, 20_000] : [0, 0, 100, 20_000, 60_000, 200_000],
+    ),
+    slowMs: areSlow ? 20 : 0,
     departures: mood === 'wild' ? random.int(3) : 0,
   })
   const { books } = workload

@@ -17,6 +17,8 @@ export interface WorkloadOptions {
   readonly durationMs: number
   /** Bytes that large messages carry beside their number. */
   readonly largeBytes: number
+  /** How long an inbox takes for a tell at most, in milliseconds. */
+  readonly slowMs: number
   /** Nodes that leave or crash, at most. */
   readonly departures: number
 }
@@ -150,7 +152,7 @@ export class Workload {
     const { books } = this
     const { clock, held } = this.#world
     return this.#world.start(host, async (system, index) => {
-      const around = { books, clock, held, index }
+      const around = { books, clock, held, index, slowMs: this.#options.slowMs }
       // Large messages delay what goes to the same actor: signs of life have one of their own.
       await system.spawn({ receive: (msg) => msg.toObject() }, `pulse ${index}`, { public: true })
       return Promise.all([

@@ -21,7 +21,7 @@ import { SimClock } from './sim-clock.ts'
 import { forgetTurns } from './turns.ts'
 
 /** Who dials whom. */
-export type Topology = 'pair' | 'star' | 'mesh'
+export type Topology = 'pair' | 'star' | 'ring' | 'mesh'
 
 interface Host {
   readonly name: string
@@ -38,6 +38,11 @@ const HOSTS: Readonly<Record<Topology, readonly Host[]>> = {
     { name: 'r', isRelay: true, seeds: [] },
     { name: 'x', isRelay: false, seeds: ['r'] },
     { name: 'y', isRelay: false, seeds: ['r'] },
+  ],
+  ring: [
+    { name: 'r', isRelay: true, seeds: ['s', 't'] },
+    { name: 's', isRelay: true, seeds: ['t', 'r'] },
+    { name: 't', isRelay: true, seeds: ['r', 's'] },
   ],
   mesh: [
     { name: 'r', isRelay: true, seeds: ['s'] },
@@ -73,6 +78,7 @@ export interface WorldOptions {
   readonly bytesPerMs: number
   readonly windowBytes: number
   readonly graceMs: readonly number[]
+  readonly mailboxCapacity: number
   /** Whether relays lose, repeat and hold back frames they pass on. */
   readonly areRelaysFaulty: boolean
   /** Whether the trace says what every batch was, for who reads it. */
@@ -168,6 +174,7 @@ export class World {
       .withClock(this.clock)
       .withRandom(this.random.fork(`node ${index}`))
       .withLogger(QUIET)
+      .withMailboxCapacity(this.options.mailboxCapacity)
       .withLimits({ sessionGraceMs: graceMs[index % graceMs.length]! })
       .withSeeds(seeds.map((seed) => `ws://${seed}:1`))
     if (isRelay) config = config.withAddr(`ws://${host}:1`)
