@@ -11,6 +11,7 @@ import {
   ProtocolError,
   type PulsingError,
   SessionResetError,
+  UnreachableError,
 } from '../base/errors.ts'
 import type { Link } from '../link/link.ts'
 import type { Message } from '../message/message.ts'
@@ -41,7 +42,7 @@ export class Peers implements AssociationOwner {
   readonly #graceMs: number
   readonly #associations = new Map<string, Association>()
   /** Nodes no way leads to, and until when one is waited for: also for those nothing was said to yet. */
-  readonly #lost = new Map<string, { readonly error: PulsingError; readonly until: number }>()
+  readonly #lost = new Map<string, number>()
   /** Set when this node is shut down: why nothing can be sent any more. */
   closed: PulsingError | undefined
   #sessions = 0
@@ -64,8 +65,8 @@ export class Peers implements AssociationOwner {
     association = new Association(nodeId, this)
     this.#associations.set(nodeId, association)
     const lost = this.#lost.get(nodeId)
-    const leftMs = lost ? lost.until - this.runtime.clock.now() : 0
-    if (lost && leftMs > 0) association.lose(lost.error, leftMs)
+    const leftMs = lost === undefined ? 0 : lost - this.runtime.clock.now()
+    if (leftMs > 0) association.lose(noWay(nodeId), leftMs)
     return association
   }
 
@@ -152,11 +153,13 @@ export class Peers implements AssociationOwner {
   /** No way leads to a node: what is pending with it waits for another, and then fails. */
   lost(nodeId: string, error: PulsingError): void {
     if (this.closed) return
+    // An engine keeps every object of the stack until the stack is first read: here, the link that broke.
+    void error.stack
     this.#associations.get(nodeId)?.lose(error, this.#graceMs)
     const now = this.runtime.clock.now()
     if (this.#lost.size >= MAX_ASSOCIATIONS)
-      for (const [id, { until }] of this.#lost) if (until <= now) this.#lost.delete(id)
-    if (this.#lost.size < MAX_ASSOCIATIONS) this.#lost.set(nodeId, { error, until: now + this.#graceMs })
+      for (const [id, until] of this.#lost) if (until <= now) this.#lost.delete(id)
+    if (this.#lost.size < MAX_ASSOCIATIONS) this.#lost.set(nodeId, now + this.#graceMs)
   }
 
   /** A node is gone for good: what is pending with it fails. */
@@ -178,6 +181,11 @@ export class Peers implements AssociationOwner {
     for (const association of this.#associations.values()) association.reset(error)
     this.deadlines.close()
   }
+}
+
+/** Why what is sent to a node waits. */
+function noWay(nodeId: string): UnreachableError {
+  return new UnreachableError(`no way leads to node ${nodeId} any more`, { address: `actor://${nodeId}` })
 }
 
 /** Behind a ref to an actor of this node that is gone: everything sent to it is a dead letter. */

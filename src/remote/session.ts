@@ -10,12 +10,13 @@ import type { Clock, Timer } from '../base/clock.ts'
 import type { Deferred } from '../base/deferred.ts'
 import { deferred } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
-import { SessionResetError, UnreachableError } from '../base/errors.ts'
+import { SessionResetError } from '../base/errors.ts'
 import type { Attachments } from '../link/connection.ts'
 import type { Link } from '../link/link.ts'
 import { ACK_RESEND, FRAME, Frame, MAX_HOPS } from '../wire/frame.ts'
 import { Readdresser, SendLog } from './send-log.ts'
 import { Sequence } from './sequence.ts'
+import { cannotWait, nodeUri } from './session-errors.ts'
 
 /** Frames received after which they are acknowledged. */
 export const ACK_FRAMES = 32
@@ -145,7 +146,7 @@ export class Session {
     frame.session = this.#number
     frame.seq = this.#next
     if (attachments) {
-      if (isHeld) throw this.#cannotWait()
+      if (isHeld) throw cannotWait(this.#peer)
       return this.#sendOnce(link, frame, attachments)
     }
     if (isNeighbour && link?.diesWithPeer && !isHeld) return this.#sendOnce(link, frame, undefined)
@@ -494,15 +495,4 @@ export class Session {
     frame.to = isNeighbour ? '' : this.#peer
     frame.from = isNeighbour ? '' : this.#owner.self
   }
-
-  #cannotWait(): UnreachableError {
-    return new UnreachableError(`expected a way to node ${this.#peer} now, for objects handed over, got none yet`, {
-      outcome: 'not-sent',
-      address: nodeUri(this.#peer),
-    })
-  }
-}
-
-function nodeUri(nodeId: string): string {
-  return `actor://${nodeId}`
 }

@@ -92,7 +92,7 @@ describe('what a reader would refuse is refused where it is sent, with its place
     ['a symbol inside an instance', [new Odd()], 'at [0].inside.f, got Symbol(s)'],
     ['a function as member of a Set', new Set([() => 1]), 'at <item>'],
     ['a regular expression that is too much work', { r: new RegExp('\\p{L}'.repeat(41), 'u') }, 'at .r'],
-    ['many that are too much work together', Array.from({ length: 30 }, () => /\p{L}\p{L}/u), 'at [19]'],
+    ['many that are too much work together', Array.from({ length: 30 }, () => /\p{L}\p{L}/u), 'at [18]'],
     ['a regular expression with flag v', new RegExp('a', 'v' as 'u'), 'at the top'],
   ])('%s', (_what, value, message) => {
     expect(() => lower(value)).toThrow(refusal(message))
@@ -112,7 +112,7 @@ describe('what a reader would refuse is refused where it is sent, with its place
     const small: unknown[] = [
       new Set(Array.from({ length: 800 }, (_, i) => i % 24 || i)),
       Array.from({ length: 170 }, () => new Error('')),
-      Array.from({ length: 19 }, () => /\p{L}\p{L}/u),
+      Array.from({ length: 18 }, () => /\p{L}\p{L}/u),
       [2n ** 7_000n],
     ]
     for (const value of small) expect(scanCbor(encodeCbor(lower(value))).errorAt).toBe(-1)
@@ -137,7 +137,7 @@ describe('what would be written in a way nobody reads is written in another', ()
     ['an instance that can be iterated', new Pairs(), { a: 1 }],
     ['an object that can be iterated', { a: { b: 1, [Symbol.iterator]: 5 } }, { a: { b: 1 } }],
     ['an object without prototype', Object.assign(Object.create(null), { a: 1 }), { a: 1 }],
-    ['a list with holes', [1, , 3], [1, undefined, 3]], // biome-ignore lint/suspicious/noSparseArray: that is the point
+    ['a list with holes', Object.assign([1], { 2: 3 }), [1, undefined, 3]],
     ['an object with a field named constructor', { constructor: 'x' }, { constructor: 'x' }],
     ['a Map whose keys have no prototype', new Map([[Object.create(null), 1]]), new Map([[{}, 1]])],
     ['minus zero', [-0], [0]],
@@ -188,7 +188,7 @@ describe('values as they were', () => {
       [new Float32Array([1.5]), new BigInt64Array([-1n]), new Uint8ClampedArray([9]), new Uint16Array()],
     ],
     ['errors and regular expressions', [new Error('e'), /a\/b/giu]],
-    ['fields with odd names', { '': 1, '1': 2, then: 3, constructor: 4, toString: 5, hasOwnProperty: 6 }],
+    ['fields with odd names', JSON.parse('{"":1,"1":2,"then":3,"constructor":4,"toString":5,"hasOwnProperty":6}')],
     ['undefined fields', { a: undefined }],
     ['a text that begins with a mark', '\ufeffa'],
     ['texts of 64 and 65 bytes that begin with a mark', ['\ufeff'.padEnd(62), '\ufeff'.padEnd(63)]],

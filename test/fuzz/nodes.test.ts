@@ -16,7 +16,7 @@ import { anyValue } from './values.ts'
 
 declare const gc: () => void
 
-const MAX_GROWTH_BYTES = 8 * 1024 * 1024
+const MAX_GROWTH_BYTES = 16 * 1024 * 1024
 
 const nodes = new Nodes()
 afterEach(() => nodes.stop())

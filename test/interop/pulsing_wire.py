@@ -263,7 +263,7 @@ class _Scan:
         elif is_member and tag is None and (is_key or major != 7 or info > 24):
             is_big = major < 2 and info == 27
             if major < 2 or info > 24:
-                self.count += 100 if is_big else 40
+                self.count += 100 if is_big else 50
             if is_key:
                 self._key(level, self._scalar(major, number, info))
 
@@ -286,7 +286,7 @@ class _Scan:
             raise self.refuse(3)
         at, content = cursor.at, cursor.take(length)
         if major == 2:
-            self.count += 2
+            self.count += 3 if tag is None else 7
             if tag in (2, 3):
                 self.count += (length * length >> 9) + (100 if is_member else 0)
                 number = int.from_bytes(content, "big")

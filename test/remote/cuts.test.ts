@@ -129,11 +129,7 @@ describe('more than 100 random cuts', () => {
         for await (const item of giver.askStream<number>(ITEMS)) got.push(item)
         return got
       })
-      for (let i = 0; i < TELLS; i++) {
-        await ref.tell(i)
-        // One-way messages are held back by the window, not by the mailbox they go to: asked for, it keeps up.
-        if (i % 500 === 499) await ref.ask('how many')
-      }
+      for (let i = 0; i < TELLS; i++) await ref.tell(i)
       expect(await ref.ask('how many')).toBe(TELLS)
       expect(sink.outOfOrder).toEqual([])
       for (const got of await Promise.all(streams)) expect(got).toEqual(Array.from({ length: ITEMS }, (_, i) => i))

@@ -822,6 +822,7 @@ describe('objects that change owner', () => {
     const error = (() => {
       try {
         pair.a.tell('too early', { attachments })
+        return undefined
       } catch (thrown) {
         return thrown
       }

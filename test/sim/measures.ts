@@ -2,6 +2,8 @@
  * What no actor sees: bytes kept for peers, and how far producers of streams are ahead of their credit. Measured inside of
  * what ships, put there once, so that whatever a saboteur does is done around it.
  */
+import type { ActorRef } from '../../src/actor/actor-ref.ts'
+import { LentCallbacks } from '../../src/remote/lent-callbacks.ts'
 import { OutboundStream, STREAM_WINDOW_BYTES } from '../../src/remote/outbound-stream.ts'
 import { Peers } from '../../src/remote/peers.ts'
 import { MAX_LOG_BYTES, SendLog } from '../../src/remote/send-log.ts'
@@ -20,6 +22,7 @@ interface Flow {
 export class Measures {
   readonly #violate: (text: string) => void
   readonly #kept = new Map<string, number>()
+  readonly #lent: ActorRef[] = []
   readonly #flows = new WeakMap<OutboundStream, Flow>()
 
   constructor(violate: (text: string) => void) {
@@ -29,6 +32,15 @@ export class Measures {
   /** Bytes of frames that a node keeps for its peers. */
   keptBytes(nodeId: string): number {
     return this.#kept.get(nodeId) ?? 0
+  }
+
+  /** Actors of functions that a node has lent to others. */
+  lentBy(nodeId: string): readonly ActorRef[] {
+    return this.#lent.filter((ref) => ref.nodeId === nodeId)
+  }
+
+  lent(ref: ActorRef): void {
+    this.#lent.push(ref)
   }
 
   kept(nodeId: string, bytes: number): void {
@@ -90,6 +102,13 @@ SendLog.prototype.add = function (frame, isToNeighbour) {
   const bytes = add.call(this, frame, isToNeighbour)
   measures?.logged(this.bytes, bytes.byteLength)
   return bytes
+}
+
+const { lend } = LentCallbacks.prototype
+LentCallbacks.prototype.lend = function (callback) {
+  const ref = lend.call(this, callback)
+  measures?.lent(ref)
+  return ref
 }
 
 const { sendItem } = StreamTable.prototype

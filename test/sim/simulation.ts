@@ -5,8 +5,8 @@ import { seededRandom } from '../../src/testkit/seeded-random.ts'
 import { type Disturbance, FAULTS, type Fault } from '../../src/testkit/simulated-disturbance.ts'
 import { BATCH_BYTES } from '../../src/wire/frame-writer.ts'
 import type { Workload as WorkloadType } from './workload.ts'
-import { Workload } from './workload.ts'
-import { type SimNode, type Topology, World } from './world.ts'
+import { OWN_ACTORS, Workload } from './workload.ts'
+import { OWN_LISTENERS, type SimNode, type Topology, World } from './world.ts'
 
 /** What came of a run. */
 export interface Outcome {
@@ -129,6 +129,8 @@ async function run(seed: string, topology: Topology, isVerbose: boolean): Promis
   await within('the end', world, workload, Promise.all(world.nodes.map(({ shutdown }) => shutdown)), 60_000)
   await within('what is sent after the end', world, workload, workload.sendLate(), 10_000)
   await clock.run(() => false, clock.now() + 60_000, MAX_STEPS)
+  if (books.handlersAlive > 0)
+    world.violate(`12 outcome: expected every handler to end, or to be told to, got ${books.handlersAlive} at work`)
   if (clock.pending > 0) world.violate(`11 memory: expected no timer of a node that has ended, got ${clock.pending}`)
   if (world.violations.length > 0) leftovers.push(world, workload)
   return {
@@ -199,12 +201,13 @@ function verifyEmpty(world: World): void {
   for (const node of world.live) {
     const { actors, asks, timers, streams, listeners } = node.system.census()
     const left = {
-      actors: actors - 3,
+      actors: actors - OWN_ACTORS,
       asks,
       timers,
       streams,
-      listeners,
+      listeners: listeners - OWN_LISTENERS,
       keptBytes: world.measures.keptBytes(node.nodeId),
+      callbacks: world.lentCallbacks(node),
     }
     for (const [what, count] of Object.entries(left))
       if (count !== 0) world.violate(`11 memory: expected no ${what} left at ${node.index}${node.host}, got ${count}`)

@@ -23,6 +23,8 @@ export interface WorkloadOptions {
   readonly departures: number
 }
 
+/** Actors of a node that live as long as it. */
+export const OWN_ACTORS = 3
 const TIMEOUTS_MS = [20, 200, 2_000, 30_000]
 
 /** The least time between two signs of life that are asked for, in milliseconds. */

@@ -2,7 +2,7 @@
  * The nodes of one simulation, from their start to their end: whole systems of what ships, on one clock, joined by a
  * simulated network. What they are made to do is the workload's business, what they must keep to the ledgers'.
  */
-import { type ActorRef, type ActorSystem, SystemConfig } from 'pulsing'
+import { type ActorRef, type ActorSystem, isPulsingError, SystemConfig } from 'pulsing'
 import type { ActorRuntime } from '../../src/actor/actor-runtime.ts'
 import { CHECK_EVERY_MS, GONE_AFTER_MS } from '../../src/link/heartbeat.ts'
 import { Network } from '../../src/network.ts'
@@ -52,7 +52,10 @@ const HOSTS: Readonly<Record<Topology, readonly Host[]>> = {
   ],
 }
 
-const QUIET = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined }
+
+/** Listeners of a node that belong to the simulation. */
+export const OWN_LISTENERS = 2
 
 /** One life of a node. */
 export interface SimNode {
@@ -173,7 +176,10 @@ export class World {
       .withTransports(isRelay && this.relays ? this.relays.wrap(transport) : transport)
       .withClock(this.clock)
       .withRandom(this.random.fork(`node ${index}`))
-      .withLogger(QUIET)
+      .withLogger({
+        ...SILENT,
+        error: (message) => this.violate(`expected nothing to log as an error, got ${message}`),
+      })
       .withMailboxCapacity(this.options.mailboxCapacity)
       .withLimits({ sessionGraceMs: graceMs[index % graceMs.length]! })
       .withSeeds(seeds.map((seed) => `ws://${seed}:1`))
@@ -186,6 +192,7 @@ export class World {
     this.#starting.add(starting)
     const system = await starting
     this.#starting.delete(starting)
+    this.#listen(system, `${index}${host}`)
     const [inbox, server] = await prepare(system, index)
     const node: SimNode = {
       index,
@@ -201,6 +208,24 @@ export class World {
     this.nodes.push(node)
     this.note('started', `${index}${host}`)
     return node
+  }
+
+  /** Hears of what must not happen in any run. */
+  #listen(system: ActorSystem, name: string): void {
+    system.on('linkClosed', ({ error }) => {
+      if (error && !isPulsingError(error, 'unreachable'))
+        this.violate(`expected a link of ${name} to end because it broke, got ${error}`)
+    })
+    system.on('deadLetter', ({ recipient, reason }) => {
+      if (reason === 'overloaded')
+        this.violate(`11 memory: expected room at ${name}, got a dead letter to ${recipient}`)
+    })
+  }
+
+  /** Functions a node has lent that can still be called. */
+  lentCallbacks({ nodeId }: SimNode): number {
+    const runtime = this.#runtimes.get(nodeId)!
+    return this.measures.lentBy(nodeId).filter(({ id }) => runtime.byId(id) !== undefined).length
   }
 
   /** Ends a node as its program would. */
