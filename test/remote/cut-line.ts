@@ -10,13 +10,14 @@ import { connect } from '../cluster/memory-nodes.ts'
 const LENGTH_BYTES = 4
 
 /** Which of the two directions counts: from the first node to the second, back, or both together. */
-export type Counted = 'there' | 'back' | 'both'
+export type Counted = 'there' | 'back' | 'there and back'
 
 export class CutLine {
   readonly ends: readonly [Connection, Connection]
   readonly #over: () => void
-  #counted: Counted = 'both'
+  #counted: Counted = 'there and back'
   #bytesLeft = Infinity
+  #isCut = false
   #told = 0
 
   /** @param over called when both ends have been told that it was cut */
@@ -27,7 +28,7 @@ export class CutLine {
   }
 
   /** From now on, so many bytes arrive, and then none. */
-  cutAfter(bytes: number, counted: Counted = 'both'): void {
+  cutAfter(bytes: number, counted: Counted = 'there and back'): void {
     this.#bytesLeft = bytes
     this.#counted = counted
   }
@@ -43,12 +44,15 @@ export class CutLine {
         connection.open({
           received: (batch) => {
             if (this.#takes(LENGTH_BYTES + batch.byteLength, arriving)) handler.received(batch)
-            else connection.abort('cut')
+            else {
+              this.#isCut = true
+              connection.abort('cut')
+            }
           },
           drained: () => handler.drained(),
           closed: (error) => {
             handler.closed(error)
-            if (++this.#told === 2 && this.#bytesLeft === 0) this.#over()
+            if (++this.#told === 2 && this.#isCut) this.#over()
           },
         }),
       send: (batch) => connection.send(batch),
@@ -59,7 +63,7 @@ export class CutLine {
 
   /** Whether all the bytes of a batch arrive. */
   #takes(bytes: number, arriving: Counted): boolean {
-    if (this.#counted !== 'both' && arriving !== this.#counted) return this.#bytesLeft > 0
+    if (this.#counted !== 'there and back' && arriving !== this.#counted) return this.#bytesLeft > 0
     const isWhole = bytes <= this.#bytesLeft
     this.#bytesLeft = isWhole ? this.#bytesLeft - bytes : 0
     return isWhole

@@ -38,13 +38,10 @@ const SCENES: Record<string, () => Promise<Scene>> = {
 }
 
 describe.each(Object.keys(SCENES))('a cut of %s', (scene) => {
-  test.each<[string, Counted]>([
-    ['in both directions together', 'both'],
-    ['on the way there', 'there'],
-    ['on the way back', 'back'],
-  ])(
+  const ways: readonly Counted[] = ['there', 'back']
+  test.each(scene === 'their link' ? [...ways, 'there and back' as const] : ways)(
     'after any number of bytes %s: question, answer and message arrive once, in order',
-    async (_where, counted) => {
+    async (counted) => {
       const { asker, answerer, cutBetween } = await SCENES[scene]!()
       const relinked = new Relinked(...cutBetween)
       await relinked.linked()
@@ -76,7 +73,7 @@ describe.each(Object.keys(SCENES))('a cut of %s', (scene) => {
     30_000,
   )
 
-  test.each<Counted>(['there', 'back'])(
+  test.each(ways)(
     'after any number of bytes %s: a stream goes on',
     async (counted) => {
       const { asker, answerer, cutBetween } = await SCENES[scene]!()
@@ -85,7 +82,7 @@ describe.each(Object.keys(SCENES))('a cut of %s', (scene) => {
       await answerer.spawn({ receive: (msg: Message) => countTo(msg.toObject()) }, 'counter', { public: true })
       const ref = await asker.resolve('counter')
       let bytes = 0
-      for (let cuts = -1; cuts < relinked.cuts; bytes += 3) {
+      for (let cuts = -1; cuts < relinked.cuts; bytes += 5) {
         cuts = relinked.cuts
         relinked.line.cutAfter(bytes, counted)
         const got: number[] = []
@@ -94,7 +91,7 @@ describe.each(Object.keys(SCENES))('a cut of %s', (scene) => {
         await relinked.linked()
         expect(got, `cut after ${bytes} bytes`).toEqual(Array.from({ length: 20 }, (_, i) => i))
       }
-      expect(relinked.cuts).toBeGreaterThan(15)
+      expect(relinked.cuts).toBeGreaterThan(10)
       expect([asker.census().streams, answerer.census().streams]).toEqual([0, 0])
     },
     30_000,

@@ -171,7 +171,11 @@ describe('when there is no way in time', () => {
 
   test('one side’s end is the other’s, when they meet again', async () => {
     const lab = new Lab()
-    const waits = await lab.a.host((msg) => (msg.toObject() === 'hello' ? 'hello' : new Promise(() => undefined)))
+    const waits = await lab.a.host((msg, ctx) =>
+      msg.toObject() === 'hello'
+        ? 'hello'
+        : new Promise((resolve) => ctx.signal.addEventListener('abort', () => resolve(undefined))),
+    )
     const echo = await lab.b.host((msg) => msg.toObject())
     expect([await waits.ask('hello'), await echo.ask('hello')]).toEqual(['hello', 'hello'])
     const pendingAtB = outcomeOf(waits.ask('x', { timeout: Infinity }))
