@@ -4,6 +4,8 @@ import { webRTC } from 'pulsing/webrtc'
 import { introduce } from './card.ts'
 
 const RELAY_PATH = '/pulsing'
+/** A tab that is closed takes its worker along, and nobody says so: a person does not wait long to be told. */
+const GRACE_MS = 3_000
 
 export interface Session {
   readonly system: ActorSystem
@@ -14,7 +16,10 @@ export interface Session {
 /** Resolves when the relay has let this page in. Without a relay it goes on trying. */
 export async function openSession(): Promise<Session> {
   const tab = newTabId()
-  const system = await createActorSystem(SystemConfig.standalone().withSeeds([relayAddress()]).withTransports(webRTC()))
+  const config = SystemConfig.withSeeds([relayAddress()])
+    .withTransports(webRTC())
+    .withLimits({ sessionGraceMs: GRACE_MS })
+  const system = await createActorSystem(config)
   const worker = new Worker(new URL('./word-count.worker.ts', import.meta.url), { type: 'module', name: tab })
   // A tab that goes away says so, instead of leaving it to others to find out.
   addEventListener('pagehide', () => {

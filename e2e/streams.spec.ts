@@ -221,7 +221,7 @@ test('a producer that gives up lets its reader have what came before, then the e
 
 for (const [what, bytes] of [
   ['that cannot travel', undefined],
-  ['that is too large for a message', 15 * mebibyte + 1],
+  ['that is too large for a message', 16 * mebibyte + 1],
   ['that is too large for a link', 20 * mebibyte],
 ] as const) {
   test(`an item ${what} ends the stream with NotSerialisableError at both ends, and nothing else`, async ({

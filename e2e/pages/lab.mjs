@@ -33,7 +33,8 @@ export class Lab {
   }
 
   async start({ seeds = [], upgradeAfterMessages } = {}) {
-    let config = pulsing.SystemConfig.standalone()
+    // Nobody here waits a minute for a node that was closed, killed or cut off to come back.
+    let config = pulsing.SystemConfig.standalone().withLimits({ sessionGraceMs: 1_000 })
     if (seeds.length > 0) config = config.withSeeds(seeds)
     if (upgradeAfterMessages !== undefined) {
       config = config.withTransports(webRTC({ upgradeAfter: { messages: upgradeAfterMessages, bytes: 1e9 } }))

@@ -8,7 +8,7 @@ import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import type { Member, ResolveOptions } from '../actor/actor-system.ts'
 import { DEFAULT_RESOLVE_TIMEOUT_MS } from '../actor/actor-system.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
-import { ActorNotFoundError, describe, type PulsingError, UnreachableError } from '../base/errors.ts'
+import { ActorNotFoundError, describe, type PulsingError, SessionResetError, UnreachableError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { Link } from '../link/link.ts'
 import { nameUri } from '../message/address.ts'
@@ -195,7 +195,12 @@ export class Cluster implements Routes {
     const { nodeId } = link
     const rerouted = this.#peersVia(nodeId)
     // A port ends with the node behind it; so has a node that says goodbye. Said while others still know it behind us.
-    if (link.diesWithPeer || link.hasLeft) this.#bury(nodeId)
+    if (link.hasLeft || (link.diesWithPeer && !link.wasClosed)) this.#bury(nodeId)
+    else if (link.diesWithPeer)
+      this.peers.reset(
+        nodeId,
+        new SessionResetError(`the port to node ${nodeId} was closed`, { address: `actor://${nodeId}` }),
+      )
     this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: false })])
     this.#recompute()
     this.#resume(rerouted)

@@ -69,6 +69,7 @@ export class Link implements ConnectionHandler {
   #isClosing = false
   #hasSaidGoodbye = false
   #hasLeft = false
+  #wasClosed = false
   #timer: Timer
   #isBlocked = false
   #writable: Deferred<void> | undefined
@@ -114,6 +115,10 @@ export class Link implements ConnectionHandler {
   /** Whether it ends with the node at its other end, and not before: nothing sent over it is lost alone. */
   get diesWithPeer(): boolean {
     return this.#connection.diesWithPeer === true
+  }
+  /** Whether one of the two nodes closed this link, and lives on. */
+  get wasClosed(): boolean {
+    return this.#wasClosed
   }
   /** Whether the neighbour said goodbye, and was not only replacing this link. */
   get hasLeft(): boolean {
@@ -162,6 +167,7 @@ export class Link implements ConnectionHandler {
   /** Ends the link after what was sent has left, telling the neighbour why. */
   close(code: number = GOAWAY.leaving, reason = 'leaving'): void {
     if (this.#state === 'closed' || this.#state === 'ending') return
+    this.#wasClosed ||= code === GOAWAY.closing
     this.#sendControl(FRAME.goaway, code, reason)
     this.#outbox.flush()
     this.#isClosing = true
@@ -312,6 +318,7 @@ export class Link implements ConnectionHandler {
         this.#reason = goawayError(frame.id, frame.reason)
         this.#hasSaidGoodbye = true
         this.#hasLeft = frame.id === GOAWAY.leaving
+        this.#wasClosed ||= frame.id === GOAWAY.closing
         if (this.#isRetiring) this.#connection.close()
         break
       case FRAME.hello:

@@ -1,3 +1,4 @@
+import { MessageChannel } from 'node:worker_threads'
 import { type ActorSystem, type Message, SystemConfig } from 'pulsing'
 import { afterEach, describe, expect, test } from 'vitest'
 import { macrotask } from '../../src/base/macrotask.ts'
@@ -58,6 +59,35 @@ describe('links between the same two nodes', () => {
     await outcomeOf(link(a, a))
     await turn()
     expect(memberIds(a)).toEqual(ids(a))
+  })
+})
+
+describe('a port that one of two living nodes closes', () => {
+  test('leaves both members where another way leads there, and they go on over it', async () => {
+    const [a, relay, b] = [await nodes.start(), await nodes.start(), await nodes.start()]
+    await b.spawn(echo, 'echo', { public: true })
+    await link(a, relay)
+    await link(relay, b)
+    const { port1, port2 } = new MessageChannel()
+    const [peer] = await Promise.all([a.connect(port1), b.connect(port2)])
+    const ref = await a.resolve('echo')
+    expect(await ref.ask('over the port')).toBe('over the port')
+    const closed = event(b, 'linkClosed')
+    await Promise.all([peer.close(), closed])
+    expect([memberIds(a), memberIds(b)]).toEqual([ids(a, relay, b), ids(a, relay, b)])
+    expect(await ref.ask('over the relay')).toBe('over the relay')
+  })
+
+  test('can be followed by another one', async () => {
+    const [a, b] = [await nodes.start(), await nodes.start()]
+    await b.spawn(echo, 'echo', { public: true })
+    for (let i = 0; i < 3; i++) {
+      const { port1, port2 } = new MessageChannel()
+      const [peer] = await Promise.all([a.connect(port1), b.connect(port2)])
+      expect(await (await a.resolve('echo')).ask(i)).toBe(i)
+      const closed = event(b, 'linkClosed')
+      await Promise.all([peer.close(), closed])
+    }
   })
 })
 

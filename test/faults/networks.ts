@@ -31,9 +31,9 @@ export class Network {
     return proxy
   }
 
-  /** A leaf that dials `url`. */
-  leaf(url: string, config: SystemConfig = PROMPT): Promise<ActorSystem> {
-    return this.start(config.withSeeds([url]))
+  /** A leaf of the first of these that lets it in. */
+  leaf(urls: string | readonly string[], config: SystemConfig = PROMPT): Promise<ActorSystem> {
+    return this.start(config.withSeeds([urls].flat()))
   }
 
   async start(config: SystemConfig): Promise<ActorSystem> {

@@ -44,8 +44,46 @@ function join(...parts: readonly (Uint8Array | readonly number[])[]): Uint8Array
 }
 
 const TAGS = [
-  0, 1, 2, 3, 4, 6, 14, 25, 27, 28, 29, 51, 63, 64, 65, 68, 71, 72, 76, 78, 80, 81, 82, 84, 86, 87, 105, 256, 258, 259,
-  20_597, 20_598, 20_599, 20_600, 55_799, 0xdff9, 0xdffe, 0xdfff, 0xe000,
+  ...Array.from({ length: 30 }, (_, i) => 60 + i),
+  0,
+  1,
+  2,
+  3,
+  4,
+  6,
+  14,
+  25,
+  27,
+  28,
+  29,
+  51,
+  63,
+  64,
+  65,
+  68,
+  71,
+  72,
+  76,
+  78,
+  80,
+  81,
+  82,
+  84,
+  86,
+  87,
+  105,
+  256,
+  258,
+  259,
+  20_597,
+  20_598,
+  20_599,
+  20_600,
+  55_799,
+  0xdff9,
+  0xdffe,
+  0xdfff,
+  0xe000,
 ]
 const TEXTS = ['__proto__', 'constructor', 'prototype', 'toString', 'RegExp', 'Error', 'then', 'v', '\\p{L}', '(', 'a']
 
@@ -106,7 +144,7 @@ export function mutate(random: SeededRandom, bytes: Uint8Array, pool: readonly U
 
 function mutateOnce(random: SeededRandom, bytes: Uint8Array, pool: readonly Uint8Array[]): Uint8Array {
   if (bytes.length === 0) return oddItem(random)
-  const kind = random.int(13)
+  const kind = random.int(14)
   if (kind < 3) {
     // Of bytes, which heads know nothing about.
     const at = random.int(bytes.length)
@@ -138,7 +176,7 @@ function mutateOnce(random: SeededRandom, bytes: Uint8Array, pool: readonly Uint
     case 8: {
       // Another number in the head, what it holds as it is.
       const initial = bytes[start]!
-      const number = Math.max(0, (initial & 31) + random.pick([-1, 1, 2, 100]))
+      const number = Math.max(0, (initial & 31) + random.pick([-1, 1, 2, 30, 100]))
       return join(before, headOf(random, initial >> 5, number), item.subarray(1), after)
     }
     case 9: {
@@ -151,6 +189,22 @@ function mutateOnce(random: SeededRandom, bytes: Uint8Array, pool: readonly Uint
       return join(before, bytes.subarray(other.start, other.end), after)
     }
     case 11: {
+      // Of a map, another key: one that means something, or one it has.
+      const maps = spans.filter((span) => bytes[span.start]! >> 5 === 5 && (bytes[span.start]! & 31) > 0)
+      if (maps.length === 0) return oddItem(random)
+      const map = random.pick(maps)
+      const inside = spans.filter((span) => span.start > map.start && span.end <= map.end)
+      const keys = inside.filter((span) => !inside.some((outer) => outer.start < span.start && outer.end >= span.end))
+      if (keys.length < 2) return oddItem(random)
+      const key = keys[2 * random.int(keys.length >> 1)]!
+      const other = keys[2 * random.int(keys.length >> 1)]!
+      const text = random.pick(TEXTS)
+      const put = random.int(2)
+        ? bytes.subarray(other.start, other.end)
+        : join(headOf(random, 3, text.length), [...Buffer.from(text)])
+      return join(bytes.subarray(0, key.start), put, bytes.subarray(key.end))
+    }
+    case 12: {
       // What is inside a byte string, its length put right: a payload in a frame.
       const inside = spans.filter((span) => bytes[span.start]! >> 5 === 2 && span.end - span.start > 1)
       if (inside.length === 0) return oddItem(random)

@@ -2,7 +2,15 @@
  * The actors every simulated node has: an inbox that takes numbered tells, and a server for everything else. They write
  * into the books what they see, which is what the checks compare with what was sent.
  */
-import { type ActorContext, type ActorLike, type ActorRef, type ActorSystem, Message, StreamMessage } from 'pulsing'
+import {
+  type ActorContext,
+  type ActorLike,
+  type ActorRef,
+  type ActorSystem,
+  Message,
+  StreamMessage,
+  type StreamReader,
+} from 'pulsing'
 import { dispose } from '../../src/base/disposal.ts'
 import type { Books, WatchRecord } from './books.ts'
 import type { SimClock } from './sim-clock.ts'
@@ -15,6 +23,7 @@ export type Request =
   | readonly ['wait', id: number]
   | readonly ['items', id: number, count: number, pauseMs: number, pad: Uint8Array | undefined]
   | readonly ['tell', to: ActorRef, lane: string, count: number]
+  | readonly ['read', id: number, reader: StreamReader<[number]>]
   | readonly ['call', id: number, times: number, callback: Lent]
   | readonly ['target', id: number, lastsMs: number, lastAt: number, report: ActorRef]
 
@@ -47,7 +56,7 @@ export class Server implements ActorLike {
   receive(msg: Message, ctx: ActorContext): unknown {
     if (msg.isStream) return this.#read(msg)
     const request = msg.toObject<Request>()
-    const { books } = this.#around
+    const { books, held } = this.#around
     switch (request[0]) {
       case 'work':
         return this.#work(request, ctx)
@@ -58,6 +67,9 @@ export class Server implements ActorLike {
       case 'tell':
         for (let i = 0; i < request[3]; i++) void books.tell(request[1], request[2], this.#around.index, undefined, ctx)
         return undefined
+      case 'read':
+        held.push(request[2])
+        return books.read(request[2], books.stream(request[1]))
       case 'call':
         return this.#call(request)
       default:

@@ -268,7 +268,9 @@ export class Workload {
     })
     const [message, writer] = StreamMessage.create(`up ${id}`, window)
     this.#world.held.push(message, writer)
-    const asking = this.books.ask(from, ref, -id, message, { timeout: 30_000 })
+    const request = this.#random.int(3) === 0 ? ['read', id, message.streamReader()] : message
+    this.#world.held.push(request)
+    const asking = this.books.ask(from, ref, -id, request, { timeout: this.#random.pick(TIMEOUTS_MS) })
     await Promise.all([this.books.write(writer, stream, this.#pause(), this.#pad()), asking])
   }
 

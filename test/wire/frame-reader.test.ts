@@ -118,6 +118,14 @@ describe('bytes that are no frame', () => {
     expectRefused(Uint8Array.from(batch))
   })
 
+  test('a text of 4096 bytes is fine, a longer one is refused, whatever it is good for', () => {
+    const goaway = (length: number): Uint8Array => encode([FRAME.goaway, 0, 'x'.repeat(length)])
+    expect(outcome(goaway(4096))).toEqual([FRAME.goaway])
+    expect(expectRefused(goaway(4097)).message).toMatch(/at most 4096 bytes of reason at byte 6, got 4097/)
+    // Of a field nobody knows nothing is read.
+    expect(outcome(encode([FRAME.ping, 0, 'x'.repeat(5000)]))).toEqual([FRAME.ping])
+  })
+
   test('the error tells what was expected, what was got, and where', () => {
     expect(expectRefused(join(encode([FRAME.ping, 1]), Uint8Array.of(0x41))).offset).toBe(3)
   })

@@ -1,0 +1,81 @@
+/** Leaves that change their relay while others are away: everybody sees everybody again, and sessions go on. */
+import { afterEach, expect, test } from 'vitest'
+import { ids, joined, left, memberIds } from '../system/systems.ts'
+import { Network, PROMPT } from './networks.ts'
+import { asks, complaints, expectAll, reads, tells, upTo, witnessOf, writes } from './witness.ts'
+
+const network = new Network()
+afterEach(() => network.stop())
+
+/** Two relays, linked through a proxy, and two leaves that know both, each through proxies of its own. */
+async function square() {
+  const first = await network.relay()
+  const between = await network.proxy(first.addr)
+  const second = await network.relay(PROMPT.withSeeds([between.url]))
+  const [a1, a2] = [await network.proxy(first.addr), await network.proxy(second.addr)]
+  const [b1, b2] = [await network.proxy(first.addr), await network.proxy(second.addr)]
+  const a = await network.leaf([a1.url, a2.url])
+  const b = await network.leaf([b2.url, b1.url])
+  const [witnessA, atA] = await witnessOf(a, b)
+  const [witnessB, atB] = await witnessOf(b, a)
+  return { first, second, between, a, a1, a2, b, b1, b2, witnessA, atA, witnessB, atB }
+}
+
+test('a leaf whose relay has gone takes the next, and its asks, tells and streams go on over that', {
+  timeout: 30_000,
+}, async () => {
+  const { a, a1, b, b2, witnessA, witnessB, atA, atB } = await square()
+  const heard = complaints(a, b)
+  const amount = 300
+  const all = Promise.all(
+    [atA, atB].flatMap((ref) => [tells(ref, amount), asks(ref, amount), reads(ref, amount), writes(ref, amount)]),
+  )
+  await witnessA.hasHeard(50)
+  for (const proxy of [a1, b2]) {
+    proxy.refuse()
+    proxy.cut()
+  }
+  await all
+  await Promise.all([witnessA.hasHeard(amount), witnessB.hasHeard(amount)])
+  expectAll(witnessA, amount, amount)
+  expectAll(witnessB, amount, amount)
+  expect(heard).toEqual([])
+})
+
+test('who was away while another leaf moved finds it where it is now', { timeout: 30_000 }, async () => {
+  const { first, second, between, a, a1, a2, b, b2, witnessA, atA } = await square()
+  const heard = complaints(a, b)
+  await tells(atA, 10)
+  // One leaf is away,
+  const isAway = Promise.all([left(first, a.nodeId), left(second, a.nodeId), left(a, b.nodeId)])
+  for (const proxy of [a1, a2]) {
+    proxy.refuse()
+    proxy.cut()
+  }
+  await isAway
+  // the other one moves from the second relay to the first,
+  const hasLeft = left(second, b.nodeId)
+  b2.refuse()
+  b2.cut()
+  await hasLeft
+  await Promise.all([joined(first, b), joined(second, b)])
+  // the relays lose each other,
+  const isApart = left(second, first.nodeId)
+  between.refuse()
+  between.cut()
+  await isApart
+  // the one that was away comes back, to the second,
+  const isBack = joined(second, a)
+  a2.admit()
+  await isBack
+  // and the relays find each other.
+  const areTogether = joined(second, first)
+  between.admit()
+  await areTogether
+  await Promise.all([joined(b, a), joined(a, b)])
+  for (const system of [first, second, a, b]) expect(memberIds(system)).toEqual(ids(first, second, a, b))
+  await tells(atA, 10, { from: 10 })
+  await witnessA.hasHeard(20)
+  expect(witnessA.told).toEqual(upTo(20))
+  expect(heard).toEqual([])
+})

@@ -1,0 +1,25 @@
+/** What nodes know of each other when links between relays break and come back. */
+import { SystemConfig } from 'pulsing'
+import { createTestSystem, ManualClock, simulatedNetwork, type TestSystem } from 'pulsing/testkit'
+import { expect, test } from 'vitest'
+import { quiet } from '../actor/systems.ts'
+
+test('a node that joins while two relays are parted learns of those behind the other one when they meet again', async () => {
+  const clock = new ManualClock()
+  const network = simulatedNetwork({ clock })
+  const at = (host: string, config: SystemConfig): Promise<TestSystem> =>
+    network.during(
+      createTestSystem({ clock, config: config.withLogger(quiet).withTransports(network.transport(host)) }),
+    )
+  const r = await at('r', SystemConfig.withAddr('ws://r:1'))
+  const s = await at('s', SystemConfig.withAddr('ws://s:1').withSeeds(['ws://r:1']))
+  const y = await at('y', SystemConfig.withSeeds(['ws://s:1']))
+  network.part('r', 's')
+  // Only r notices: to s the old link is replaced by the new one, and nothing has changed.
+  await clock.advanceUntil(() => r.system.members().length === 1, 120_000)
+  const x = await at('x', SystemConfig.withSeeds(['ws://r:1']))
+  network.heal()
+  await clock.advanceAsync(60_000)
+  for (const { system } of [r, s, x, y]) expect(system.members()).toHaveLength(4)
+  await network.during(Promise.all([r, s, x, y].map((system) => system.dispose())))
+})
