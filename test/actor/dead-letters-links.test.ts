@@ -134,7 +134,8 @@ describe('a full mailbox, told and asked from another node', () => {
   test('with overflow wait makes none until as many wait as may, and counts those beyond, once each', async () => {
     const { ref, dead, handled, release } = await busyActor('wait')
     const beyond = 10
-    for (let i = 0; i < CAPACITY + MAX_WAITING_MESSAGES + beyond; i++) await ref.tell(single('told'))
+    for (let i = 0; i < CAPACITY + MAX_WAITING_MESSAGES + beyond; i++) void ref.tell(single('told'))
+    await settle(30)
     await until(() => dead.length >= beyond)
     await settle()
     expect(dead.length).toBe(beyond)

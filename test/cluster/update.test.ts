@@ -77,6 +77,11 @@ describe('cluster updates', () => {
     expect(() => decode(value)).toThrow(/^expected .* got /)
   })
 
+  test('bytes that are no value are refused with their place', () => {
+    const bytes = Uint8Array.from([...encodeUpdates([{ op: 'synced' }]).subarray(0, 3), 0xff])
+    expect(() => decodeUpdates(bytes)).toThrow(expect.objectContaining({ name: 'ProtocolError', offset: 2 }))
+  })
+
   test('fields of a later version are ignored', () => {
     expect(
       decode([

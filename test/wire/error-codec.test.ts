@@ -167,12 +167,58 @@ describe('errors that travel', () => {
     expect(travelled(thrown)).toBeInstanceOf(PulsingActorError)
   })
 
-  test('details are cut rather than sent by the megabyte', () => {
-    expect(encodeError(new PulsingBusinessError('m', { details: new Uint8Array(20_000_000) })).byteLength).toBeLessThan(
-      1_000_000,
-    )
+  test('details are left out rather than sent by the megabyte', () => {
+    const bytes = encodeError(new PulsingBusinessError('m', { details: new Uint8Array(20_000_000) }))
+    expect(decodeError(bytes, '')).toMatchObject({ message: 'm', details: undefined })
+  })
+
+  const letters = '漢'.repeat(100_000)
+  test.each<[string, unknown]>([
+    ['long texts of three bytes a letter', new StreamError(letters, { address: letters, cause: new Error(letters) })],
+    ['a long code', new PulsingBusinessError('m', { code: letters })],
+    ['a long name', Object.assign(new Error('m'), { name: letters })],
+    ['many causes, all long', chain(9, () => new Error(letters))],
+    [
+      'details as deep as values go, inside causes',
+      chain(8, () => new PulsingBusinessError('m', { details: deep(64) })),
+    ],
+    ['details as deep as values go', new PulsingBusinessError('m', { details: deep(64) })],
+    ['many details', new PulsingBusinessError('m', { details: new Set(Array.from({ length: 3_000 }, (_, i) => i)) })],
+    ['a name that is none', Object.assign(new Error('m'), { name: { a: 1 } })],
+    ['a message that is none', Object.assign(new Error('m'), { message: [1] })],
+    ['a stack that is none', Object.assign(new Error('m'), { stack: { a: () => 1 } })],
+    ['halves of surrogate pairs', new PulsingBusinessError('\ud800', { details: ['\udfff'] })],
+    ['a message that throws', Object.defineProperty(new StreamError('m'), 'message', { get: raise })],
+    ['a cause that throws', Object.defineProperty(new StreamError('m'), 'cause', { get: raise })],
+    ['a proxy that throws', new Proxy(new StreamError('m'), { get: raise, getPrototypeOf: raise })],
+  ])('%s: at most 64 KiB, which any reader takes', (_what, thrown) => {
+    const bytes = encodeError(thrown)
+    expect(bytes.byteLength).toBeLessThanOrEqual(65_536)
+    const error = decodeError(bytes, ADDRESS)
+    expect(error).toBeInstanceOf(PulsingError)
+    expect(error.name).not.toBe('ProtocolError')
   })
 })
+
+function raise(): never {
+  throw new RangeError('hostile')
+}
+
+/** A list in a list, that many levels. */
+function deep(levels: number): unknown {
+  return Array.from({ length: levels }).reduce((inner) => [inner], 0)
+}
+
+/** An error with a cause with a cause, that many. */
+function chain(length: number, make: () => Error): Error {
+  const first = make()
+  let last = first
+  for (let i = 1; i < length; i++) {
+    last.cause = make()
+    last = last.cause as Error
+  }
+  return first
+}
 
 function circle(): object {
   const value: { self?: unknown } = {}
@@ -245,10 +291,26 @@ describe('records from a hostile node', () => {
 
   test('a cause nested as deep as a payload may be is cut', () => {
     let nested: object = { name: 'Error', message: 'deepest' }
-    for (let i = 0; i < 60; i++) nested = { name: 'Error', message: 'm', cause: nested }
+    for (let i = 1; i < 64; i++) nested = { name: 'Error', message: 'm', cause: nested }
     let depth = 0
     for (let error = record(nested) as Error | undefined; error; error = error.cause as Error | undefined) depth++
-    expect(depth).toBeLessThanOrEqual(9)
+    expect(depth).toBe(9)
+  })
+
+  test('bytes that are no record arrive as a ProtocolError that says where', () => {
+    expect(decodeError(Uint8Array.of(0xa1, 0x61, 0x61, 0xff), ADDRESS)).toMatchObject({
+      name: 'ProtocolError',
+      offset: 3,
+      address: ADDRESS,
+      message: 'expected an error record, got bytes that are none',
+    })
+    const thousand = Uint8Array.from(Array.from({ length: 1000 }, () => [0xa1, 0x65, ...Buffer.from('cause')]).flat())
+    expect(decodeError(thousand, ADDRESS)).toMatchObject({ name: 'ProtocolError', offset: 64 * 7 })
+  })
+
+  test('more than 64 KiB are not looked at', () => {
+    const { message, name } = decodeError(encodeCbor({ name: 'StreamError', message: 'x'.repeat(65_536) }), ADDRESS)
+    expect([name, message]).toEqual(['ProtocolError', expect.stringMatching(/at most 65536 bytes, got 65\d{3}/)])
   })
 
   test('random bytes always arrive as an error of ours', () => {
