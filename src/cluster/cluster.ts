@@ -183,8 +183,9 @@ export class Cluster implements Routes {
       this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: true })], link)
       this.#recompute()
     }
-    const snapshots: Update[] = [...this.topology.members()]
-      .filter(({ version }) => version > 0)
+    // Those no way leads to from here as well: one may lead there by way of this node later.
+    const snapshots: Update[] = [...this.topology.records()]
+      .filter(({ version, isGone }) => version > 0 && !isGone)
       .map((record) => this.topology.snapshot(record))
     this.neighbours.send(link, [...snapshots, { op: 'synced' }])
     this.#runtime.events.emit('linkOpened', { nodeId, transport: link.transport })

@@ -39,6 +39,11 @@ export class Topology {
     return this.#records.get(nodeId)
   }
 
+  /** All that is known, of members and of others. */
+  records(): IterableIterator<NodeRecord> {
+    return this.#records.values()
+  }
+
   /** The record of a member: a node some path leads to, this one included. */
   member(nodeId: string): NodeRecord | undefined {
     return nodeId === this.self.nodeId || this.#nextHops.has(nodeId) ? this.#records.get(nodeId) : undefined

@@ -3,11 +3,13 @@
  * Everything above the connections is what ships.
  */
 import type { Clock } from '../base/clock.ts'
+import { deferred } from '../base/deferred.ts'
 import { ConfigError, describe, UnreachableError } from '../base/errors.ts'
-import type { Connection, Listener, Transport } from '../link/connection.ts'
+import type { Connection, DialOptions, Listener, Negotiation, Signaling, Transport } from '../link/connection.ts'
 import type { ManualClock } from './manual-clock.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import { seededRandom } from './seeded-random.ts'
+import type { SimulatedConnection } from './simulated-connection.ts'
 import type { Disturbance, DisturbanceOptions } from './simulated-disturbance.ts'
 import { disturb } from './simulated-disturbance.ts'
 import type { LinkSettings, SimulatedEvent, SimulatedLink } from './simulated-link.ts'
@@ -31,6 +33,11 @@ export interface SimulatedNetworkOptions {
   readonly bytesPerMs?: number
   /** Bytes an end may have sent and the other not yet taken. Default {@link DEFAULT_SIMULATED_WINDOW_BYTES}. */
   readonly windowBytes?: number
+  /**
+   * After how many messages to one node, or bytes, two nodes that talk through others connect directly, as with
+   * `webRTC()`. Default: never.
+   */
+  readonly directAfter?: Negotiation['upgradeAfter']
   /** Hears of everything that happens, in the moment it does. */
   readonly onEvent?: (event: SimulatedEvent) => void
 }
@@ -80,6 +87,13 @@ interface Listening {
   readonly accept: (connection: Connection) => void
 }
 
+/** A link that is being opened. */
+interface Line {
+  readonly number: number
+  readonly random: SeededRandom
+  readonly delayMs: () => number
+}
+
 const ADDRESS_PATTERN = /^wss?:\/\/[^/]/
 
 class Network implements SimulatedNetwork {
@@ -91,6 +105,8 @@ class Network implements SimulatedNetwork {
   readonly #listening = new Map<string, Listening>()
   readonly #links = new Map<HostLink, readonly [Boot, Boot]>()
   readonly #parted = new Set<string>()
+  /** Direct links that hosts wait for, by number. */
+  readonly #offers = new Map<number, { readonly boot: Boot; readonly resolve: (connection: Connection) => void }>()
   #dialled = 0
   #disturbances = 0
 
@@ -110,11 +126,21 @@ class Network implements SimulatedNetwork {
     let boot = this.#boots.get(host)
     if (!boot || boot.isDown) this.#boots.set(host, (boot = { host, isDown: false }))
     const here = boot
+    const { directAfter } = this.#options
     return {
       name: 'simulated',
       handles: (endpoint) => typeof endpoint === 'string' && ADDRESS_PATTERN.test(endpoint),
       dial: (endpoint, { signal }) => this.#dial(here, endpoint as string, signal),
       listen: (address, accept) => this.#listen(here, address, accept),
+      ...(directAfter
+        ? {
+            negotiation: {
+              feature: 'simulated',
+              upgradeAfter: directAfter,
+              connect: (signaling, options) => this.#negotiate(here, signaling, options),
+            },
+          }
+        : {}),
     }
   }
 
@@ -179,22 +205,66 @@ class Network implements SimulatedNetwork {
   }
 
   async #dial(boot: Boot, address: string, signal: AbortSignal): Promise<Connection> {
-    const number = ++this.#dialled
-    const random = this.#random.fork(`link ${number}`)
-    const delayMs = (): number => this.#delaysMs[0] + random.float() * (this.#delaysMs[1] - this.#delaysMs[0])
-    await this.#pass(delayMs(), signal)
+    const line = this.#line()
+    await this.#pass(line.delayMs(), signal)
     const to = this.#listening.get(address)?.boot.host ?? hostOf(address)
     // A call that gets no answer is repeated, as by TCP.
     for (let waitMs = 1_000; boot.isDown || this.#parted.has(pairOf(boot.host, to)); waitMs *= 2)
       await this.#pass(waitMs, signal)
     const listening = this.#listening.get(address)
     if (!listening) {
-      this.#note('refused', number, boot.host, to)
-      await this.#pass(delayMs(), signal)
+      this.#note('refused', line.number, boot.host, to)
+      await this.#pass(line.delayMs(), signal)
       throw new UnreachableError(`expected a listener at ${address}, got none`, { outcome: 'not-sent' })
     }
+    const { near, far } = this.#open(line, boot, listening.boot)
+    listening.accept(far)
+    return this.#answered(near, far, line, signal)
+  }
+
+  /** One of two nodes opens a link, and tells the other through the cluster which one it is. */
+  async #negotiate(
+    boot: Boot,
+    signaling: Signaling,
+    { isInitiator, signal }: DialOptions & { readonly isInitiator: boolean },
+  ): Promise<Connection> {
+    const line = this.#line()
+    if (isInitiator) {
+      const { promise, resolve } = deferred<Connection>()
+      this.#offers.set(line.number, { boot, resolve })
+      signaling.send(line.number)
+      try {
+        return await Promise.race([promise, this.#pass(Infinity, signal) as Promise<never>])
+      } finally {
+        this.#offers.delete(line.number)
+      }
+    }
+    const { promise, resolve } = deferred<unknown>()
+    signaling.onSignal(resolve)
+    const number = await Promise.race([promise, this.#pass(Infinity, signal)])
+    const offer = this.#offers.get(number as number)
+    if (!offer || boot.isDown || offer.boot.isDown || this.#parted.has(pairOf(boot.host, offer.boot.host)))
+      return (await this.#pass(Infinity, signal)) as never
+    const { near, far } = this.#open(line, boot, offer.boot)
+    offer.resolve(far)
+    return this.#answered(near, far, line, signal)
+  }
+
+  /** What a link to be is made with. */
+  #line(): Line {
+    const number = ++this.#dialled
+    const random = this.#random.fork(`link ${number}`)
+    const [from, to] = this.#delaysMs
+    return { number, random, delayMs: () => from + random.float() * (to - from) }
+  }
+
+  #open(
+    { number, random, delayMs }: Line,
+    from: Boot,
+    to: Boot,
+  ): { near: SimulatedConnection; far: SimulatedConnection } {
     const { bytesPerMs = Infinity, windowBytes = DEFAULT_SIMULATED_WINDOW_BYTES } = this.#options
-    const settings: LinkSettings = {
+    const link = new HostLink(number, [from.host, to.host], {
       clock: this.#clock,
       random,
       delayMs,
@@ -202,14 +272,21 @@ class Network implements SimulatedNetwork {
       windowBytes,
       note: this.#note,
       over: (over) => void this.#links.delete(over),
-    }
-    const link = new HostLink(number, [boot.host, to], settings)
-    this.#links.set(link, [boot, listening.boot])
-    this.#note('opened', number, boot.host, to)
+    })
+    this.#links.set(link, [from, to])
+    this.#note('opened', number, from.host, to.host)
     const [near, far] = link.ends
-    listening.accept(far)
+    return { near, far }
+  }
+
+  /** The near end, once the answer of the far end has come; it is lost with the rest when the link falls silent first. */
+  async #answered(
+    near: SimulatedConnection,
+    far: SimulatedConnection,
+    { delayMs }: Line,
+    signal: AbortSignal,
+  ): Promise<Connection> {
     try {
-      // The answer is lost with the rest when the link falls silent meanwhile.
       await this.#pass(delayMs(), signal)
       if (far.wire.isSilent) await this.#pass(Infinity, signal)
     } catch (error) {

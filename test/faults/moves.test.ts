@@ -1,30 +1,16 @@
 /** Leaves that change their relay while others are away: everybody sees everybody again, and sessions go on. */
 import { afterEach, expect, test } from 'vitest'
 import { ids, joined, left, memberIds } from '../system/systems.ts'
-import { Network, PROMPT } from './networks.ts'
-import { asks, complaints, expectAll, reads, tells, upTo, witnessOf, writes } from './witness.ts'
+import { Network } from './networks.ts'
+import { asks, complaints, expectAll, reads, tells, upTo, writes } from './witness.ts'
 
 const network = new Network()
 afterEach(() => network.stop())
 
-/** Two relays, linked through a proxy, and two leaves that know both, each through proxies of its own. */
-async function square() {
-  const first = await network.relay()
-  const between = await network.proxy(first.addr)
-  const second = await network.relay(PROMPT.withSeeds([between.url]))
-  const [a1, a2] = [await network.proxy(first.addr), await network.proxy(second.addr)]
-  const [b1, b2] = [await network.proxy(first.addr), await network.proxy(second.addr)]
-  const a = await network.leaf([a1.url, a2.url])
-  const b = await network.leaf([b2.url, b1.url])
-  const [witnessA, atA] = await witnessOf(a, b)
-  const [witnessB, atB] = await witnessOf(b, a)
-  return { first, second, between, a, a1, a2, b, b1, b2, witnessA, atA, witnessB, atB }
-}
-
 test('a leaf whose relay has gone takes the next, and its asks, tells and streams go on over that', {
   timeout: 30_000,
 }, async () => {
-  const { a, a1, b, b2, witnessA, witnessB, atA, atB } = await square()
+  const { a, a1, b, b2, witnessA, witnessB, atA, atB } = await network.square()
   const heard = complaints(a, b)
   const amount = 300
   const all = Promise.all(
@@ -43,7 +29,7 @@ test('a leaf whose relay has gone takes the next, and its asks, tells and stream
 })
 
 test('who was away while another leaf moved finds it where it is now', { timeout: 30_000 }, async () => {
-  const { first, second, between, a, a1, a2, b, b2, witnessA, atA } = await square()
+  const { first, second, between, a, a1, a2, b, b2, witnessA, atA } = await network.square()
   const heard = complaints(a, b)
   await tells(atA, 10)
   // One leaf is away,

@@ -52,6 +52,20 @@ export class Network {
     return { relay, a, b, nearA, nearB, witnessA, witnessB, atA, atB }
   }
 
+  /** Two relays, linked through a proxy, and two leaves that know both, each through proxies of its own; and a witness on each leaf. */
+  async square(config: SystemConfig = PROMPT) {
+    const first = await this.relay()
+    const between = await this.proxy(first.addr)
+    const second = await this.relay(PROMPT.withSeeds([between.url]))
+    const [a1, a2] = [await this.proxy(first.addr), await this.proxy(second.addr)]
+    const [b1, b2] = [await this.proxy(first.addr), await this.proxy(second.addr)]
+    const a = await this.leaf([a1.url, a2.url], config)
+    const b = await this.leaf([b2.url, b1.url], config)
+    const [witnessA, atA] = await witnessOf(a, b)
+    const [witnessB, atB] = await witnessOf(b, a)
+    return { first, second, between, a, a1, a2, b, b1, b2, witnessA, atA, witnessB, atB }
+  }
+
   /** Proxies first: who says goodbye need not wait for somebody who cannot hear it. */
   async stop(): Promise<void> {
     await Promise.all(this.#proxies.splice(0).map((proxy) => proxy.close()))

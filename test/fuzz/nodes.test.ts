@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { type ActorRef, isPulsingError, type Message, SystemConfig } from 'pulsing'
 import { afterEach, expect, test } from 'vitest'
 import { encodeCbor, lower } from '../../src/base/cbor.ts'
+import { newId } from '../../src/base/ids.ts'
 import { macrotask } from '../../src/base/macrotask.ts'
 import { ManualClock } from '../../src/testkit/manual-clock.ts'
 import { FRAME, GOAWAY } from '../../src/wire/frame.ts'
@@ -94,11 +95,13 @@ test('hostile neighbours', { timeout: 120_000 }, async () => {
   let id = 1_000_000
   const one = async (random: Parameters<Parameters<typeof fuzzAsync>[2]>[0]): Promise<void> => {
     closed.length = 0
-    const attacker = await puppet(target, random.pick(['leaf', 'relay'] as const))
+    const kind = random.pick(['leaf', 'relay'] as const)
+    const attacker = await puppet(target, kind)
     const frames = new HostileFrames(random, {
       target: target.nodeId,
       self: attacker.nodeId,
-      bystander: bystander.nodeId,
+      // What a relay says of others is believed: that they have ended, for one.
+      bystander: kind === 'leaf' ? bystander.nodeId : newId(),
       actors: [echo.id, stream.id],
       values,
     })
@@ -130,7 +133,7 @@ test('hostile neighbours', { timeout: 120_000 }, async () => {
   const before = await heapBytes()
   const again = await fuzzAsync('hostile neighbours, again', 900, one)
   await clock.advanceAsync(120_000)
-  if (again === 900) expect((await heapBytes()) - before).toBeLessThan(MAX_GROWTH_BYTES)
+  if (again > 100) expect((await heapBytes()) - before).toBeLessThan(MAX_GROWTH_BYTES)
   if (ran + again > 1000) expect(refused).toBeGreaterThan(200)
 
   expect(await seenByBystander.ask('still there')).toBe('still there')

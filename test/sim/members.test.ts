@@ -11,10 +11,12 @@ test('a node that joins while two relays are parted learns of those behind the o
     network.during(
       createTestSystem({ clock, config: config.withLogger(quiet).withTransports(network.transport(host)) }),
     )
-  const r = await at('r', SystemConfig.withAddr('ws://r:1'))
-  const s = await at('s', SystemConfig.withAddr('ws://s:1').withSeeds(['ws://r:1']))
+  const [r, s] = await Promise.all([
+    at('r', SystemConfig.withAddr('ws://r:1').withSeeds(['ws://s:1'])),
+    at('s', SystemConfig.withAddr('ws://s:1').withSeeds(['ws://r:1'])),
+  ])
   const y = await at('y', SystemConfig.withSeeds(['ws://s:1']))
-  // Only r notices: to s the old link will be replaced by a new one, and nothing has changed.
+  // Only r notices, and dials again: to s one link replaces another, and nothing has changed.
   for (const link of network.links('r', 's')) link.cut({ seenBy: 'r' })
   network.part('r', 's')
   await clock.advanceUntil(() => r.system.members().length === 1, 1_000)

@@ -76,6 +76,7 @@ async function run(seed: string, topology: Topology, isVerbose: boolean): Promis
     windowBytes,
     graceMs: mood === 'wild' ? random.pick(GRACES_MS) : [120_000],
     isVerbose,
+    areDirect: topology !== 'pair' && random.int(3) === 0,
     mailboxCapacity: areSlow ? 16 : 256,
     areRelaysFaulty: topology !== 'pair' && mood === 'wild' && random.int(4) === 0,
   })

@@ -81,6 +81,8 @@ export interface WorldOptions {
   readonly bytesPerMs: number
   readonly windowBytes: number
   readonly graceMs: readonly number[]
+  /** Whether nodes that talk through others connect directly before long. */
+  readonly areDirect: boolean
   readonly mailboxCapacity: number
   /** Whether relays lose, repeat and hold back frames they pass on. */
   readonly areRelaysFaulty: boolean
@@ -128,6 +130,7 @@ export class World {
       delayMs,
       bytesPerMs,
       windowBytes,
+      ...(options.areDirect ? { directAfter: { messages: 5, bytes: 100_000 } } : {}),
       onEvent: this.#onEvent,
     })
     if (options.areRelaysFaulty)

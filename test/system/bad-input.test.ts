@@ -1,5 +1,5 @@
 import { connect as tcpConnect } from 'node:net'
-import type { ActorSystem } from 'pulsing'
+import { type ActorSystem, DEFAULT_MAX_MESSAGE_BYTES } from 'pulsing'
 import type { Relay } from 'pulsing/node'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { WebSocket } from 'ws'
@@ -130,7 +130,12 @@ describe('a socket that speaks something else', () => {
 describe('a node told nonsense by its user', () => {
   test('gives a typed error each time, and goes on', async () => {
     const ref = await leaf.resolve('echo')
-    for (const value of [Symbol('x'), { a: [Promise.resolve()] }, new WeakMap(), new Uint8Array(16 * 1024 * 1024)]) {
+    for (const value of [
+      Symbol('x'),
+      { a: [Promise.resolve()] },
+      new WeakMap(),
+      new Uint8Array(DEFAULT_MAX_MESSAGE_BYTES + 1),
+    ]) {
       expect(await outcomeOf(ref.ask(value))).toMatchObject({
         name: 'NotSerialisableError',
         message: expect.stringMatching(/expected .* got/) as string,
