@@ -29,9 +29,11 @@ function codec(): Encoder {
  * @throws NotSerialisableError when a reader would refuse them
  */
 export function encodeCborView(value: unknown): Uint8Array {
+  const mayBeTooMuch = work > MAX_ITEMS / 2
+  work = 0
   const bytes = codec().encode(value)
-  // Half a surrogate pair is written with a byte 0xed in front; nothing else that lowering lets through can be wrong with so few bytes.
-  if (bytes.byteLength < HARMLESS_BYTES && !includes.call(bytes, 0xed)) return bytes
+  // Half a surrogate pair is written with a byte 0xed in front.
+  if (bytes.byteLength < HARMLESS_BYTES && !mayBeTooMuch && !includes.call(bytes, 0xed)) return bytes
   const { errorAt, problem } = scanCbor(bytes, true)
   if (errorAt >= 0)
     throw new NotSerialisableError(`expected a value others can read, got ${problem}: see "Values" in PROTOCOL.md`)
@@ -135,9 +137,16 @@ export interface Lowering {
 const BIGINT_BITS = 8n * BigInt(MAX_BIGNUM_BYTES)
 /** The tag of errors and regular expressions. */
 const NAMED_TAG = 27
+/** What a bigint, an error or regular expression, a member of a Set or a key of a Map counts for at most. */
+const BIGINT_WORK = 2200
+const NAMED_WORK = 110
+const MEMBER_WORK = 100
 
-/** What the regular expressions of the value being lowered count for. */
-let regExps = 0
+/**
+ * What the parts of values lowered since the last encoding count for at most that count for more than their bytes: a
+ * reader may refuse so much of them, however few bytes they are.
+ */
+let work = 0
 
 /**
  * `value` in terms CBOR knows. Returns the very same object when nothing in it had to be replaced.
@@ -146,7 +155,6 @@ let regExps = 0
  */
 export function lower(value: unknown, lowering?: Lowering): unknown {
   if (isSimple(value)) return value
-  regExps = 0
   return lowerAt(value, lowering, '', 0)
 }
 
@@ -175,6 +183,7 @@ function lowerAt(value: unknown, lowering: Lowering | undefined, path: string, d
     case 'symbol':
       throw refused(value, path)
     case 'bigint':
+      work += BIGINT_WORK
       if ((value < 0n ? ~value : value) >> BIGINT_BITS === 0n) return value
       throw new NotSerialisableError(`expected an integer of at most ${BIGINT_BITS} bits${at(path)}, got a larger one`)
     default:
@@ -192,6 +201,7 @@ function lowerAt(value: unknown, lowering: Lowering | undefined, path: string, d
   if (value instanceof ArrayBuffer || value instanceof Date) return lowering?.lower(value) ?? value
   if (value instanceof Map) {
     expectShallow(depth, path)
+    work += MEMBER_WORK * value.size
     return new Map(
       [...value].map(([key, item]) => [
         lowerAt(key, lowering, `${path}<key>`, depth + 1),
@@ -201,6 +211,7 @@ function lowerAt(value: unknown, lowering: Lowering | undefined, path: string, d
   }
   if (value instanceof Set) {
     expectShallow(depth, path)
+    work += MEMBER_WORK * value.size
     return new Set([...value].map((item) => lowerAt(item, lowering, `${path}<item>`, depth + 1)))
   }
   const tag = lowering?.lower(value)
@@ -258,15 +269,17 @@ function lowerView(value: ArrayBufferView, path: string): ArrayBufferView {
 
 /** An error as the library writes it; by another name where its own, or its message, cannot be read. */
 function lowerError(error: Error): Error | Tag {
+  work += NAMED_WORK
   const { name, message }: { readonly name: unknown; readonly message: unknown } = error
   if (typeof name === 'string' && typeof message === 'string' && isErrorName(name)) return error
   return new Tag(['Error', typeof message === 'string' ? message : describe(message)], NAMED_TAG)
 }
 
 function lowerRegExp(value: RegExp, path: string): RegExp {
-  regExps += regExpCost(value.source, value.flags)
-  if (regExps <= MAX_ITEMS / 2) return value
-  throw refused(value, path, 'regular expressions that are too much work to read')
+  const cost = regExpCost(value.source, value.flags)
+  if (cost === Infinity) throw refused(value, path, 'a regular expression with flag v')
+  work += NAMED_WORK + cost
+  return value
 }
 
 /** @throws NotSerialisableError for an array, or anything with fields or items, that is too deep in others */

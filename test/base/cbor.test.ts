@@ -91,9 +91,11 @@ describe('what a reader would refuse is refused where it is sent, with its place
     ['a negative integer of 8193 bits', -(2n ** 8192n) - 1n, 'at the top'],
     ['a symbol inside an instance', [new Odd()], 'at [0].inside.f, got Symbol(s)'],
     ['a function as member of a Set', new Set([() => 1]), 'at <item>'],
-    ['a regular expression that is too much work', { r: new RegExp('\\p{L}'.repeat(41), 'u') }, 'at .r'],
-    ['many that are too much work together', Array.from({ length: 30 }, () => /\p{L}\p{L}/u), 'at [18]'],
-    ['a regular expression with flag v', new RegExp('a', 'v' as 'u'), 'at the top'],
+    [
+      'a regular expression with flag v',
+      new RegExp('a', 'v' as 'u'),
+      'at the top, got a regular expression with flag v',
+    ],
   ])('%s', (_what, value, message) => {
     expect(() => lower(value)).toThrow(refusal(message))
   })
@@ -102,20 +104,23 @@ describe('what a reader would refuse is refused where it is sent, with its place
     ['more items than can be', new Array(100_000).fill(0)],
     ['a Set of 2000 numbers', new Set(Array.from({ length: 2_000 }, (_, i) => i))],
     ['a Map with 2000 numbers for keys', new Map(Array.from({ length: 2_000 }, (_, i) => [i, i]))],
+    ['a regular expression that is too much work', { r: new RegExp('\\p{L}'.repeat(81), 'u') }],
+    ['many that are too much work together', Array.from({ length: 40 }, () => /\p{L}\p{L}/u)],
+    ['big integers', Array.from({ length: 49 }, () => 2n ** 8000n)],
     ['a thousand errors', Array.from({ length: 1_000 }, () => new Error('e'))],
     ['keys that become the same', { '\ud800': 1, '\ud801': 2 }],
   ])('%s', (_what, value) => {
     expect(() => encodeCbor(lower(value))).toThrow(refusal('expected a value others can read, got'))
   })
 
-  test('whatever small value is written is read: nothing small is refused only at the other end', () => {
-    const small: unknown[] = [
+  test('what is nearly too much is written, and read', () => {
+    const much: unknown[] = [
       new Set(Array.from({ length: 800 }, (_, i) => i % 24 || i)),
       Array.from({ length: 170 }, () => new Error('')),
-      Array.from({ length: 18 }, () => /\p{L}\p{L}/u),
+      Array.from({ length: 30 }, () => /\p{L}\p{L}/u),
       [2n ** 7_000n],
     ]
-    for (const value of small) expect(scanCbor(encodeCbor(lower(value))).errorAt).toBe(-1)
+    for (const value of much) expect(scanCbor(encodeCbor(lower(value))).errorAt).toBe(-1)
   })
 })
 
