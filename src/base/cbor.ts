@@ -32,8 +32,7 @@ export function encodeCborView(value: unknown): Uint8Array {
   const mayBeTooMuch = work > MAX_ITEMS / 2
   work = 0
   const bytes = codec().encode(value)
-  // Half a surrogate pair is written with a byte 0xed in front.
-  if (bytes.byteLength < HARMLESS_BYTES && !mayBeTooMuch && !includes.call(bytes, 0xed)) return bytes
+  if (bytes.byteLength < HARMLESS_BYTES && !mayBeTooMuch && !hasSurrogate(bytes)) return bytes
   const { errorAt, problem } = scanCbor(bytes, true)
   if (errorAt >= 0)
     throw new NotSerialisableError(`expected a value others can read, got ${problem}: see "Values" in PROTOCOL.md`)
@@ -41,7 +40,14 @@ export function encodeCborView(value: unknown): Uint8Array {
 }
 
 // Not the one of Buffer, which is slower.
-const { includes } = Uint8Array.prototype
+const { indexOf } = Uint8Array.prototype
+
+/** Whether there may be half a surrogate pair among the texts: the library writes it as the three bytes it would be in UTF-8. */
+function hasSurrogate(bytes: Uint8Array): boolean {
+  for (let at = indexOf.call(bytes, 0xed); at >= 0; at = indexOf.call(bytes, 0xed, at + 1))
+    if ((bytes[at + 1]! & 0xe0) === 0xa0) return true
+  return false
+}
 
 /** The bytes of a value, to keep; otherwise {@link encodeCborView}. */
 export function encodeCbor(value: unknown): Uint8Array {

@@ -92,7 +92,7 @@ function kindOf(bytes: Uint8Array, start: number): string {
 
 const OUR_TAGS = new Set([1, 2, 3, 27, 64, 69, 78, 86, 258, 259, 20_597, 20_599])
 
-test('values', () => {
+test('values', { timeout: 1_800_000 }, () => {
   const corpus = new Corpus(
     fc.sample(anyValue, { numRuns: 400, seed: numericSeed }).map((value) => encodeCbor(lower(value))),
   )
@@ -113,7 +113,7 @@ test('values', () => {
   if (ran > 1000) expect(corpus.features).toBeGreaterThan(before)
 })
 
-test('batches', () => {
+test('batches', { timeout: 1_800_000 }, () => {
   const corpus = new Corpus(
     fc.sample(fc.array(anyFrame, { minLength: 1, maxLength: 4 }), { numRuns: 300, seed: numericSeed }).map((frames) => {
       const writer = new FrameWriter()

@@ -28,6 +28,7 @@ function total<T>(read: () => T, bytes: Uint8Array): T | undefined {
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw new Error(`${hexOf(bytes)}: ${String(error)}`, { cause: error })
     expect(error.message).toMatch(/^expected .*, got /s)
+    if (error.cause instanceof ProtocolError) expect(error.offset).toBe(error.cause.offset)
     return undefined
   }
 }

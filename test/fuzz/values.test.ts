@@ -2,6 +2,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeCbor, encodeCbor, lower } from '../../src/base/cbor.ts'
+import { scanCbor } from '../../src/base/cbor-scan.ts'
+import { NotSerialisableError } from '../../src/base/errors.ts'
+import type { SeededRandom } from '../../src/testkit/seeded-random.ts'
 import { expectAgreement } from './agreement.ts'
 import { fuzz, numericSeed } from './fuzz.ts'
 import { likelyBytes, mutate } from './mutations.ts'
@@ -20,6 +23,40 @@ test('any value that can travel arrives as it was', { timeout: 60_000 }, () => {
     }),
     { numRuns: 6_000, seed: numericSeed, endOnFailure: true },
   )
+})
+
+test('what is too much is refused where it is written, never where it is read', { timeout: 60_000 }, () => {
+  /** 0, 1, 2 … up to a number below `most`, or well below. */
+  const up = (random: SeededRandom, most: number): number[] =>
+    Array.from({ length: random.int(random.pick([9, most >> 2, most])) }, (_, i) => i)
+  const parts: readonly ((random: SeededRandom) => unknown)[] = [
+    (random) => new Set(up(random, 3_000)),
+    (random) => new Set(up(random, 1_500).map((i) => BigInt(i) ** 9n)),
+    (random) => new Map(up(random, 3_000).map((i) => [i * 1.5, 0])),
+    (random) => up(random, 1_500).map(() => new Error('')),
+    (random) => up(random, 150).map(() => /\p{L}/u),
+    (random) => up(random, 60).map(() => 2n ** 8_000n),
+    (random) => up(random, 40_000).map(() => new Uint8Array(0)),
+    (random) => up(random, 16_000).map(() => new Float32Array(0)),
+    (random) => up(random, 120_000).map(() => 0),
+    (random) => up(random, 60_000).map(() => new Date(0)),
+    (random) => Object.fromEntries(up(random, 20_000).map((i) => [`k${i}`, 1])),
+  ]
+  let refused = 0
+  const ran = fuzz('what is too much is refused where it is written, never where it is read', 150, (random) => {
+    const value = Array.from({ length: 1 + random.int(3) }, () => random.pick(parts)(random))
+    let bytes: Uint8Array
+    try {
+      bytes = encodeCbor(lower(value))
+    } catch (error) {
+      expect(error).toBeInstanceOf(NotSerialisableError)
+      refused++
+      return
+    }
+    expect(scanCbor(bytes).problem).toBe('')
+  })
+  if (ran > 100) expect(refused).toBeGreaterThan(ran / 10)
+  if (ran > 100) expect(refused).toBeLessThan(ran / 1.2)
 })
 
 test('changed values are refused or read, as the reference does', { timeout: 60_000 }, () => {
