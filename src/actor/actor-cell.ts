@@ -20,7 +20,7 @@ import { ActorTurns } from './actor-turns.ts'
 import { LocalAsk } from './ask.ts'
 import { borrowCallback, lendCallback } from './callback.ts'
 import { checkDelay } from './delay.ts'
-import { discardStream } from './discarded-result.ts'
+import { discardMessage } from './discarded-result.ts'
 import type { Envelope } from './envelope.ts'
 import { Tell } from './envelope.ts'
 import type { Mailbox } from './mailbox.ts'
@@ -98,7 +98,7 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
       const timeoutMs = delivery === undefined ? DEFAULT_ASK_TIMEOUT_MS : this.runtime.timeoutOf(delivery)
       const ask = new LocalAsk(message.handOver(), delivery, isPlain, this)
       ask.wait(timeoutMs, delivery)
-      if (ask.isCancelled) discardStream(ask.message)
+      if (ask.isCancelled) discardMessage(ask.message)
       else void this.accept(ask)
       return ask.promise
     } catch (error) {

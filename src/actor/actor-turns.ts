@@ -23,7 +23,7 @@ import type { Ref } from './actor-ref.ts'
 import type { ActorRuntime } from './actor-runtime.ts'
 import type { SpawnOptions } from './actor-system.ts'
 import { Holdings } from './cell-holdings.ts'
-import { discardResult, discardStream } from './discarded-result.ts'
+import { discardMessage, discardResult, discardStream } from './discarded-result.ts'
 import type { Runnable } from './dispatcher.ts'
 import type { Envelope } from './envelope.ts'
 import { Signal } from './envelope.ts'
@@ -274,7 +274,7 @@ export abstract class ActorTurns implements Runnable {
   }
 
   #refuse(envelope: Envelope, error: ActorStoppedError | MailboxFullError): void {
-    discardStream(envelope.message)
+    discardMessage(envelope.message)
     envelope.fail(error)
     if (!(envelope instanceof Signal)) this.runtime.deadLetter(this.toString(), envelope.message.msgType, error.code)
   }
@@ -282,7 +282,7 @@ export abstract class ActorTurns implements Runnable {
   /** A message its sender no longer waits for: it settled when that was so. */
   #drop(envelope: Envelope): void {
     if (envelope instanceof Signal || envelope.isForgotten) return
-    discardStream(envelope.message)
+    discardMessage(envelope.message)
     const { cancelReason } = envelope
     const reason = isPulsingError(cancelReason) ? cancelReason.code : 'cancelled'
     this.runtime.deadLetter(this.toString(), envelope.message.msgType, reason)

@@ -42,6 +42,7 @@ export class Message {
   #source: StreamSource | Promise<StreamSource> | undefined
   #reader: StreamReader | undefined
   #isSpent = false
+  #isReferring = false
 
   private constructor(msgType: string, format: Format) {
     this.msgType = msgType
@@ -95,6 +96,13 @@ export class Message {
     return Message.#bytes(msgType, format, payload)
   }
 
+  /** @internal a message whose value came over a link, with streams or functions in it that its reader must end */
+  static referring(msgType: string, value: unknown): Message {
+    const message = Message.fromObject(msgType, value)
+    message.#isReferring = true
+    return message
+  }
+
   /** @internal a message that carries a stream */
   static stream(msgType: string, source: StreamSource | Promise<StreamSource>): Message {
     const message = new Message(msgType, FORMAT.raw)
@@ -117,6 +125,11 @@ export class Message {
   /** @internal whether the stream's reader was asked for, or the stream sent on */
   get isTaken(): boolean {
     return this.#reader !== undefined || this.#isSpent
+  }
+
+  /** @internal whether streams or functions came in its value over a link, so that nobody else ends them */
+  get isReferring(): boolean {
+    return this.#isReferring
   }
 
   /** @internal whether the value is still at hand and was never encoded */

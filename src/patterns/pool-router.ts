@@ -8,7 +8,7 @@ import type { ActorCell } from '../actor/actor-cell.ts'
 import type { ActorContext, MessageContext } from '../actor/actor-context.ts'
 import type { ActorRef, Ref } from '../actor/actor-ref.ts'
 import type { SpawnOptions } from '../actor/actor-system.ts'
-import { discardStream } from '../actor/discarded-result.ts'
+import { discardMessage } from '../actor/discarded-result.ts'
 import { Tell } from '../actor/envelope.ts'
 import { RestartHistory, type RestartPolicy } from '../actor/supervision.ts'
 import type { Timer } from '../base/clock.ts'
@@ -117,7 +117,7 @@ export class PoolRouter implements ActorLike {
     if (this.#workers.length === 0) {
       const error = this.#noWorker()
       if (isAsk) throw error
-      discardStream(msg)
+      discardMessage(msg)
       this.#runtime.deadLetter(String(ctx.self), msg.msgType, error.code)
       return undefined
     }

@@ -6,7 +6,7 @@
 import type { ActorRef, Delivery } from '../actor/actor-ref.ts'
 import { DEFAULT_ASK_TIMEOUT_MS } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
-import { discardStream } from '../actor/discarded-result.ts'
+import { discardMessage } from '../actor/discarded-result.ts'
 import type { Deadlines } from '../base/deadlines.ts'
 import type { Deferred } from '../base/deferred.ts'
 import { deferred, ignoreRejection, rejected, SETTLED } from '../base/deferred.ts'
@@ -19,7 +19,7 @@ import { decodeError, encodeError } from '../wire/error-codec.ts'
 import { FRAME, Frame } from '../wire/frame.ts'
 import { LentCallbacks } from './lent-callbacks.ts'
 import type { Body } from './payload.ts'
-import { discardMessage, encodeBody } from './payload.ts'
+import { decodeMessage, encodeBody } from './payload.ts'
 import { PeerMessages, tooLarge } from './peer-messages.ts'
 import { PendingAsk } from './remote-ask.ts'
 import { RemoteWatches } from './remote-watches.ts'
@@ -230,7 +230,7 @@ export class Association {
       ask.wait(this.#owner.deadlines, timeoutMs, delivery)
       return ask.promise
     } catch (error) {
-      discardStream(message)
+      discardMessage(message)
       return Promise.reject(error)
     }
   }
@@ -350,7 +350,7 @@ export class Association {
     const ask = this.#asks.get(frame.id)
     if (!ask) {
       // Nobody waits any more.
-      if (frame.kind === FRAME.reply) discardMessage(frame, this.#streams)
+      if (frame.kind === FRAME.reply) discardMessage(decodeMessage(frame, this.#streams))
       return
     }
     this.#asks.delete(frame.id)
@@ -407,7 +407,7 @@ export class Association {
   /** @param sent called when it is on its way */
   #queue(frame: Frame, sent: (() => void) | undefined): void {
     const streams = this.#streams.later()
-    this.#owner.sent(this.nodeId, frame.payload.byteLength)
+    const { byteLength } = frame.payload
     this.#transfers.queue(frame, {
       sent: () => {
         streams.start()
@@ -415,6 +415,8 @@ export class Association {
       },
       dropped: streams.drop,
     })
+    // Last: whoever hears of it may send a frame of its own, and there is one to fill.
+    this.#owner.sent(this.nodeId, byteLength)
   }
 
   #sendInTurn(frame: Frame): void {
@@ -458,7 +460,7 @@ export class Association {
   }
 
   #tellFailed(message: Message, error: PulsingError): Promise<void> {
-    discardStream(message)
+    discardMessage(message)
     this.#runtime.deadLetter(`actor://${this.nodeId}`, message.msgType, error.code)
     return rejected(error)
   }

@@ -5,10 +5,8 @@
 import type { ActorRef, Ref } from '../actor/actor-ref.ts'
 import { REF_TAG } from '../actor/actor-ref.ts'
 import { borrowCallback } from '../actor/callback.ts'
-import { discardResult, discardStream } from '../actor/discarded-result.ts'
 import { EMPTY_BYTES, ownBytes } from '../base/bytes.ts'
 import { decodeCborReferences, encodeCborView, type Lowering, lower, Tag } from '../base/cbor.ts'
-import { dispose } from '../base/disposal.ts'
 import { describe, NotSerialisableError, ProtocolError, PulsingError } from '../base/errors.ts'
 import { isId } from '../base/ids.ts'
 import type { Attachments } from '../link/connection.ts'
@@ -217,27 +215,12 @@ export function decodeMessage(frame: Frame, owner: PayloadOwner): Message {
       return Message.received(frame.type, format, frame.payload.slice())
     }
     const { value, hasReferences } = decoded
-    return Message.fromObject(frame.type, hasReferences ? raise(value, owner, frame.attachments, 0) : value)
+    return hasReferences
+      ? Message.referring(frame.type, raise(value, owner, frame.attachments, 0))
+      : Message.fromObject(frame.type, value)
   }
   const payload = ownBytes(frame.payload)
   return isPlain(frame) ? Message.fromObject(frame.type, payload) : Message.received(frame.type, format, payload)
-}
-
-/** Takes a message nobody waits for: the streams and functions in it are given back at once. */
-export function discardMessage(frame: Frame, owner: PayloadOwner): void {
-  const message = decodeMessage(frame, owner)
-  if (message.isStream) discardStream(message)
-  else if (message.isObject) discardReferences(message.toObject())
-}
-
-function discardReferences(value: unknown): void {
-  if (typeof value === 'function') (value as Partial<Disposable>)[dispose]?.()
-  if (typeof value !== 'object' || value === null) return
-  const isStream: boolean = isStreamLike(value)
-  if (isStream) discardResult(value)
-  else if (Array.isArray(value) || value instanceof Set || value instanceof Map) {
-    for (const item of value as Iterable<unknown>) discardReferences(item)
-  } else if (Object.getPrototypeOf(value) === Object.prototype) Object.values(value).forEach(discardReferences)
 }
 
 /** The value of a frame whose message was plain to its sender; a stream's reader where it was one. */

@@ -4,7 +4,7 @@
  */
 import type { ActorRef } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
-import { discardResult, discardStream } from '../actor/discarded-result.ts'
+import { discardMessage, discardResult } from '../actor/discarded-result.ts'
 import { Tell } from '../actor/envelope.ts'
 import { SETTLED } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
@@ -12,7 +12,7 @@ import { ActorStoppedError, OverloadedError } from '../base/errors.ts'
 import type { Frame } from '../wire/frame.ts'
 import type { AssociationOwner } from './association.ts'
 import type { Body, PayloadOwner } from './payload.ts'
-import { decodeMessage, discardMessage } from './payload.ts'
+import { decodeMessage } from './payload.ts'
 import type { ReplyLine } from './remote-ask.ts'
 import { InboundAsk } from './remote-ask.ts'
 import { encodeReply } from './reply.ts'
@@ -62,7 +62,7 @@ export class PeerMessages implements ReplyLine {
 
   ask(frame: Frame): void {
     if (frame.payload.byteLength > this.#owner.maxMessageBytes) {
-      discardMessage(frame, this.#streams)
+      discardMessage(decodeMessage(frame, this.#streams))
       this.#line.fail(frame.id, tooLarge(frame, this.#owner.maxMessageBytes))
       this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, 'overloaded')
       return
@@ -84,14 +84,14 @@ export class PeerMessages implements ReplyLine {
   }
 
   #refuseAsk(ask: InboundAsk, frame: Frame, error: PulsingError): void {
-    discardStream(ask.message)
+    discardMessage(ask.message)
     ask.fail(error)
     this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, error.code)
   }
 
   tell(frame: Frame): void {
     if (frame.payload.byteLength > this.#owner.maxMessageBytes) {
-      discardMessage(frame, this.#streams)
+      discardMessage(decodeMessage(frame, this.#streams))
       this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, 'overloaded')
       this.#tookOne()
       return
@@ -103,7 +103,7 @@ export class PeerMessages implements ReplyLine {
       return
     }
     this.#tookOne()
-    if (message.isStream) void message.streamReader().cancel()
+    discardMessage(message)
     this.#runtime.deadLetter(
       `actor://${this.#runtime.nodeId}/${frame.actor}`,
       message.msgType,

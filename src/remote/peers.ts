@@ -2,7 +2,7 @@
 import type { ActorRef } from '../actor/actor-ref.ts'
 import { DEFAULT_ASK_TIMEOUT_MS, Ref } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
-import { discardStream } from '../actor/discarded-result.ts'
+import { discardMessage } from '../actor/discarded-result.ts'
 import type { Watcher } from '../actor/terminated.ts'
 import { Deadlines } from '../base/deadlines.ts'
 import {
@@ -218,7 +218,7 @@ class StoppedRecipient extends RemoteRecipient {
   }
 
   #lose(message: Message): void {
-    discardStream(message)
+    discardMessage(message)
     this.#runtime.deadLetter(this.toString(), message.msgType, 'actor_stopped')
   }
 }

@@ -1,5 +1,6 @@
 /** All streams between two nodes, in both directions, by id. Ids are the producer's and only grow. */
 import type { ActorRef } from '../actor/actor-ref.ts'
+import { discardMessage } from '../actor/discarded-result.ts'
 import { EMPTY_BYTES } from '../base/bytes.ts'
 import type { PulsingError } from '../base/errors.ts'
 import { NotSerialisableError, OverloadedError, ProtocolError } from '../base/errors.ts'
@@ -18,15 +19,7 @@ import type { LentCallbacks } from './lent-callbacks.ts'
 import type { ProducerLine } from './outbound-stream.ts'
 import { OutboundStream } from './outbound-stream.ts'
 import type { Body, PayloadOwner } from './payload.ts'
-import {
-  decodeMessage,
-  decodeValue,
-  discardMessage,
-  encodeBody,
-  encodeValue,
-  isPlain,
-  StreamLowering,
-} from './payload.ts'
+import { decodeMessage, decodeValue, encodeBody, encodeValue, isPlain, StreamLowering } from './payload.ts'
 
 /** Streams one node may have open towards another. */
 export const MAX_STREAMS = 10_000
@@ -224,7 +217,7 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
     frame.stream = 0
     // Items of a stream that was cancelled here may still be on their way.
     if (!stream) {
-      discardMessage(frame, this)
+      discardMessage(decodeMessage(frame, this))
       return
     }
     const size = frame.payload.byteLength

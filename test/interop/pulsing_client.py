@@ -33,6 +33,7 @@ MAX_WHOLE, PART = 128 * 1024, 32 * 1024
 MORE, LAST, DROPPED = 0, 1, 2
 MAX_PARTED, MAX_PARTS_BYTES = 256, 32 * 1024 * 1024 + 16 * 1024
 STREAM_BYTES = 256 * 1024
+MAX_TELLS, TELLS_PER_CREDIT = 2048, 512
 MAX_WINDOW = 65_536
 RAW, JSON, CBOR, FORMAT, PLAIN = 0, 1, 2, 3, 4
 RESEND = 1
@@ -246,8 +247,11 @@ class Peer:
         self.streams_out: dict[int, OutStream] = {}
         self.next_stream = self.next_part = 1
         self.parts: dict[int, list] = {}
-        self.has_room = asyncio.Event()
+        self.tells = self.tells_taken = 0  # sent in our session, and taken over there as far as is known
+        self.took = self.told_of = 0  # those of the peer's that were taken here, and how many of them it was told of
+        self.has_room, self.has_tell_room = asyncio.Event(), asyncio.Event()
         self.has_room.set()
+        self.has_tell_room.set()
         self.resets = self.duplicates = 0
 
     # Sending
@@ -289,6 +293,12 @@ class Peer:
     async def room(self) -> None:
         """Waits until more may be made."""
         await self.has_room.wait()
+
+    async def tell_room(self) -> None:
+        """Waits until another tell may be made."""
+        while not (self.has_room.is_set() and self.has_tell_room.is_set()):
+            await self.has_tell_room.wait()
+            await self.has_room.wait()
 
     def _update_room(self) -> None:
         is_full = len(self.log) >= LOG_FRAMES or self.log_bytes >= LOG_BYTES
@@ -470,6 +480,8 @@ class Peer:
         self._update_room()
 
     def _fail_all(self, error: Failure) -> None:
+        self.tells = self.tells_taken = self.took = self.told_of = 0
+        self.has_tell_room.set()
         self.next_stream = self.next_part = 1
         self.parts.clear()
         asks, self.asks = self.asks, {}
@@ -550,6 +562,27 @@ class Peer:
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         self.send_message("ask", self.body(value), id=id_, actor=actor, sender="", timeout=round(timeout * 1000))
         return future
+
+    def tell(self, actor: str, value: Any) -> None:
+        self.send_message("tell", self.body(value), actor=actor, sender="")
+        self.tells += 1
+        if self.tells - self.tells_taken >= MAX_TELLS:
+            self.has_tell_room.clear()
+
+    def tells_are_taken(self, total: int) -> None:
+        """The peer says how many tells of this session no mailbox is needed for any more."""
+        if not self.tells_taken < total <= self.tells:
+            return
+        self.tells_taken = total
+        if self.tells - total < MAX_TELLS:
+            self.has_tell_room.set()
+
+    def took_tell(self) -> None:
+        """A tell of the peer is in a mailbox, or was dropped."""
+        self.took += 1
+        if self.took - self.told_of >= TELLS_PER_CREDIT:
+            self.told_of = self.took
+            self.send("credit", id=0, count=self.took, bytes=0)
 
     def give_up(self, future: asyncio.Future) -> None:
         for id_, ask in list(self.asks.items()):
@@ -1027,12 +1060,11 @@ class Node:
         return await self.ask(ref, Message("@call", list([method, list(args)])))
 
     async def tell(self, ref: Ref, value: Any) -> None:
-        await self.peer(ref.node).room()
+        await self.peer(ref.node).tell_room()
         self.tell_now(ref, value)
 
     def tell_now(self, ref: Ref, value: Any) -> None:
-        peer = self.peer(ref.node)
-        peer.send_message("tell", peer.body(value), actor=ref.actor, sender="")
+        self.peer(ref.node).tell(ref.actor, value)
 
     def serve(self, handler: Handler, name: str | None = None) -> Ref:
         """An actor: `handler` gets its messages one by one; what it returns or raises is the answer of an ask."""
@@ -1141,7 +1173,9 @@ class Node:
             if stream:
                 stream.ended(Failure.read(frame["payload"]) if frame["payload"] else None)
         elif kind == "credit":
-            if frame["id"] in peer.streams_out:
+            if frame["id"] == 0:
+                peer.tells_are_taken(frame["count"])
+            elif frame["id"] in peer.streams_out:
                 peer.streams_out[frame["id"]].credit(frame["count"], frame["bytes"])
         elif kind == "stop":
             stream = peer.streams_out.pop(frame["id"], None)
@@ -1151,6 +1185,8 @@ class Node:
     def _deliver_message(self, peer: Peer, frame: dict, ask: int | None) -> None:
         mailbox = self._actors.get(frame["actor"])
         message = peer.message(frame)
+        if ask is None:
+            peer.took_tell()
         if mailbox is not None:
             if ask is not None:
                 peer.handling[ask] = None

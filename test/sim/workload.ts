@@ -268,9 +268,12 @@ export class Workload {
     })
     const [message, writer] = StreamMessage.create(`up ${id}`, window)
     this.#world.held.push(message, writer)
-    const request = this.#random.int(3) === 0 ? ['read', id, message.streamReader()] : message
+    const reader = this.#random.int(3) === 0 ? message.streamReader() : undefined
+    const request = reader ? ['read', id, reader] : message
     this.#world.held.push(request)
     const asking = this.books.ask(from, ref, -id, request, { timeout: this.#random.pick(TIMEOUTS_MS) })
+    // A reader inside a value that never left is still its sender's; one that left is no longer.
+    void asking.then(() => reader?.cancel())
     await Promise.all([this.books.write(writer, stream, this.#pause(), this.#pad()), asking])
   }
 
