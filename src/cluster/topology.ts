@@ -22,6 +22,12 @@ export interface NodeRecord {
 /** Whether a change was news, was known already, or depends on changes that never came. */
 export type Applied = 'news' | 'known' | 'gap'
 
+/**
+ * What passing a leaf costs, where passing a relay costs 1: a leaf passes on only what no relay can, as a page does for
+ * its workers. Nobody else takes its word for what others sent.
+ */
+const LEAF_TRANSIT_COST = 32
+
 /** Records of nodes that are no members, kept because the way to them may come later than the news of them. */
 const MAX_STRANGERS = 256
 
@@ -118,12 +124,20 @@ export class Topology {
   recompute(): { readonly joined: NodeRecord[]; readonly left: NodeRecord[] } {
     const before = this.#nextHops
     const hops = new Map<string, string>()
-    const queue: NodeRecord[] = []
-    for (const nodeId of this.self.links) this.#visit(nodeId, nodeId, hops, queue)
-    for (let record = queue.shift(); record !== undefined; record = queue.shift()) {
-      for (const nodeId of record.links) {
-        if (this.#records.get(nodeId)?.links.has(record.nodeId))
-          this.#visit(nodeId, hops.get(record.nodeId)!, hops, queue)
+    // Nodes to be looked at, by what the way there costs: the first time a node comes up is the cheapest.
+    const found: (readonly [record: NodeRecord, hop: string])[][] = []
+    const reach = (nodeId: string, hop: string, cost: number): void => {
+      const record = this.#records.get(nodeId)
+      if (record && nodeId !== this.self.nodeId && !hops.has(nodeId)) (found[cost] ??= []).push([record, hop])
+    }
+    for (const nodeId of this.self.links) reach(nodeId, nodeId, 1)
+    for (let cost = 1; cost < found.length; cost++) {
+      for (const [record, hop] of found[cost] ?? []) {
+        if (hops.has(record.nodeId)) continue
+        hops.set(record.nodeId, hop)
+        const next = cost + (record.kind === 'relay' ? 1 : LEAF_TRANSIT_COST)
+        for (const nodeId of record.links)
+          if (this.#records.get(nodeId)?.links.has(record.nodeId)) reach(nodeId, hop, next)
       }
     }
     const left = [...before.keys()].filter((nodeId) => !hops.has(nodeId)).map((nodeId) => this.#records.get(nodeId)!)
@@ -133,13 +147,6 @@ export class Topology {
     }
     const joined = [...hops.keys()].filter((nodeId) => !before.has(nodeId)).map((nodeId) => this.#records.get(nodeId)!)
     return { joined, left }
-  }
-
-  #visit(nodeId: string, hop: string, hops: Map<string, string>, queue: NodeRecord[]): void {
-    const record = this.#records.get(nodeId)
-    if (!record || nodeId === this.self.nodeId || hops.has(nodeId)) return
-    hops.set(nodeId, hop)
-    queue.push(record)
   }
 }
 

@@ -117,6 +117,10 @@ class Driver:
             if i in cuts:
                 self.node.cut()
 
+    async def told(self, node: str) -> int:
+        """How many tells of this session went to a node."""
+        return self.node.peer(node).tells
+
     # Streams that come
 
     async def open(self, key: str, name: str, value: Any) -> int:

@@ -348,6 +348,29 @@ describe('sessions', { timeout: 120_000 }, () => {
     assert.deepEqual(await node.do('log', { name: 'collect', count: COUNT }), upTo(COUNT))
   })
 
+  test('tells wait at a sender in Python while a mailbox in Node.js is full', async () => {
+    const got = []
+    const all = new Count()
+    let open
+    const isOpen = new Promise((resolve) => (open = resolve))
+    const receive = async (msg) => {
+      await isOpen
+      got.push(msg.toObject())
+      all.add()
+    }
+    const name = newName()
+    await leaf.spawn({ receive }, name, { public: true, mailbox: { capacity: 10 } })
+    const flood = node.do('flood', { name, count: COUNT, cuts: [] })
+    await settle(node)
+    while ((await node.do('told', { node: leaf.nodeId })) < 2048) await settle(node)
+    await settle(node)
+    assert.equal(await node.do('told', { node: leaf.nodeId }), 2048)
+    open()
+    await flood
+    await all.reached(COUNT)
+    assert.deepEqual(got, upTo(COUNT))
+  })
+
   test('a connection cut again and again loses nothing and doubles nothing, both ways', async () => {
     const got = []
     const all = new Count()

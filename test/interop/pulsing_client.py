@@ -570,7 +570,7 @@ class Peer:
             self.has_tell_room.clear()
 
     def tells_are_taken(self, total: int) -> None:
-        """The peer says how many tells of this session no mailbox is needed for any more."""
+        """The peer has taken so many tells of this session, in all."""
         if not self.tells_taken < total <= self.tells:
             return
         self.tells_taken = total

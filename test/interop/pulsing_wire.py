@@ -225,6 +225,8 @@ class _Scan:
                 continue
             self.start = cursor.at
             major, number = cursor.head()
+            if 1 < major < 7 and cursor.data[self.start] & 31 == 27:
+                raise self.refuse(2)
             self.count += 1
             if major == 6:
                 self._tagged(number)

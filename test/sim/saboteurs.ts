@@ -138,11 +138,11 @@ export const saboteurs: readonly Saboteur[] = [
   replaces(
     'takes frames of a session that is over',
     Sequence,
-    'meet',
-    (meet) =>
-      function (this: Sequence<unknown>, session) {
-        const met = meet.call(this, session)
-        return met === 'stale' ? 'known' : met
+    'arrive',
+    (arrive) =>
+      function (this: Sequence<unknown>, session, seq) {
+        const arrival = arrive.call(this, session, seq)
+        return arrival === 'stale' ? 'deliver' : arrival
       },
   ),
   replaces(
