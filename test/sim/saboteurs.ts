@@ -136,16 +136,6 @@ export const saboteurs: readonly Saboteur[] = [
       },
   ),
   replaces(
-    'takes frames of a session that is over',
-    Sequence,
-    'arrive',
-    (arrive) =>
-      function (this: Sequence<unknown>, session, seq) {
-        const arrival = arrive.call(this, session, seq)
-        return arrival === 'stale' ? 'deliver' : arrival
-      },
-  ),
-  replaces(
     'takes a frame before those it waits for',
     Sequence,
     'arrive',
