@@ -104,11 +104,11 @@ export class Network {
   }
 
   find(name: string, options?: ResolveOptions): ActorRef | undefined {
-    return this.#cluster.find(name, options)
+    return this.#cluster.directory.find(name, options)
   }
 
   resolve(name: string, options: ResolveOptions): Promise<ActorRef> {
-    return this.#cluster.resolve(name, options)
+    return this.#cluster.directory.resolve(name, options)
   }
 
   async connect(endpoint: unknown, options?: ConnectOptions): Promise<Peer> {

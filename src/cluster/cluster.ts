@@ -3,21 +3,18 @@
  * around `Topology` and `Names`, which decide; here are links, events and the flooding of news.
  */
 
-import type { ActorRef } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
-import type { Member, ResolveOptions } from '../actor/actor-system.ts'
-import { DEFAULT_RESOLVE_TIMEOUT_MS } from '../actor/actor-system.ts'
+import type { Member } from '../actor/actor-system.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
-import { ActorNotFoundError, describe, type PulsingError, SessionResetError, UnreachableError } from '../base/errors.ts'
+import { type PulsingError, SessionResetError, UnreachableError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { Link } from '../link/link.ts'
-import { nameUri } from '../message/address.ts'
 import { Peers, type Routes } from '../remote/peers.ts'
 import type { Frame } from '../wire/frame.ts'
 import { FIRST_ROUTED_KIND, FRAME, UNDELIVERABLE } from '../wire/frame.ts'
 import type { FrameReader } from '../wire/frame-reader.ts'
+import { Directory } from './directory.ts'
 import { Forwarding } from './forwarding.ts'
-import { Names } from './names.ts'
 import { Neighbours } from './neighbours.ts'
 import type { NodeRecord } from './topology.ts'
 import { Topology } from './topology.ts'
@@ -45,19 +42,19 @@ export class Cluster implements Routes {
   readonly topology: Topology
   readonly peers: Peers
   readonly neighbours: Neighbours
+  /** Public names, of this node and all others. */
+  readonly directory: Directory
   upgrader: Upgrader | undefined
   readonly #runtime: ActorRuntime
-  readonly #names: Names
   readonly #forwarding: Forwarding
   readonly #synced = new WeakMap<Link, Deferred<void>>()
-  readonly #resolving = new Set<(error: PulsingError) => void>()
 
   constructor(options: ClusterOptions) {
     const { runtime, random, kind, features, classes, maxMessageBytes, graceMs } = options
     this.#runtime = runtime
     this.topology = new Topology({ nodeId: runtime.nodeId, kind, addr: undefined, features, classes })
     this.peers = new Peers(runtime, this, maxMessageBytes, graceMs)
-    this.#names = new Names(random)
+    this.directory = new Directory(runtime, random, this.peers)
     this.neighbours = new Neighbours(runtime.nodeId, this)
     this.#forwarding = new Forwarding(this.topology, this.neighbours)
     runtime.nameListener = {
@@ -71,53 +68,6 @@ export class Cluster implements Routes {
 
   members(): Member[] {
     return [...this.topology.members()].map((record) => this.#member(record))
-  }
-
-  /** An actor of that public name on another node, or by `options` on any. */
-  find(name: string, { policy = 'round-robin', node }: ResolveOptions = {}): ActorRef | undefined {
-    const instance = this.#names.pick(name, policy, node, this.#runtime.nodeId)
-    return instance && this.peers.refTo(instance.nodeId, instance.actorId, name)
-  }
-
-  /** Like {@link find}, waiting for the name. */
-  resolve(name: string, options: ResolveOptions): Promise<ActorRef> {
-    const { timeout = DEFAULT_RESOLVE_TIMEOUT_MS, signal } = options
-    const known = this.find(name, options)
-    if (known) return Promise.resolve(known)
-    return new Promise((resolve, reject) => {
-      const settle = (): void => {
-        unwatch()
-        this.#resolving.delete(fail)
-        timer?.cancel()
-        signal?.removeEventListener('abort', onAbort)
-      }
-      const fail = (error: unknown): void => {
-        settle()
-        reject(error)
-      }
-      const onAbort = (): void => fail(signal?.reason)
-      this.#resolving.add(fail)
-      const unwatch = this.#names.watch(name, () => {
-        const ref = this.find(name, options)
-        if (!ref) return
-        settle()
-        resolve(ref)
-      })
-      const timer =
-        timeout === Infinity
-          ? undefined
-          : this.#runtime.clock.setTimer(() => {
-              const where = options.node === undefined ? 'in the cluster' : `on node ${options.node}`
-              fail(
-                new ActorNotFoundError(
-                  `expected a public actor named ${describe(name)} ${where} within ${timeout} ms, got none`,
-                  { address: nameUri(name) },
-                ),
-              )
-            }, timeout)
-      if (signal?.aborted) onAbort()
-      else signal?.addEventListener('abort', onAbort)
-    })
   }
 
   /** Settles when a neighbour has told all it knows. @throws UnreachableError when its link ends before that */
@@ -140,8 +90,8 @@ export class Cluster implements Routes {
   #nameChanged(name: string, actorId: string | undefined): void {
     const nodeId = this.#runtime.nodeId
     const change = this.topology.changeSelf({ op: 'name', name, actorId })
-    if (actorId === undefined) this.#names.remove(name, nodeId)
-    else this.#names.add(name, { nodeId, actorId })
+    if (actorId === undefined) this.directory.remove(name, nodeId)
+    else this.directory.add(name, { nodeId, actorId })
     this.neighbours.tell([change])
   }
 
@@ -283,12 +233,12 @@ export class Cluster implements Routes {
     this.neighbours.tell([update], link)
     if (update.op !== 'name') this.#recompute()
     const names = this.topology.record(update.nodeId)?.names
-    for (const name of namesBefore?.keys() ?? []) if (!names?.has(name)) this.#names.remove(name, update.nodeId)
+    for (const name of namesBefore?.keys() ?? []) if (!names?.has(name)) this.directory.remove(name, update.nodeId)
     const record = this.topology.member(update.nodeId)
     if (!record) return
     if (update.op === 'name') this.#indexName(record.nodeId, update.name, update.actorId)
     else if (update.op === 'node') {
-      for (const [name, actorId] of record.names) this.#names.add(name, { nodeId: record.nodeId, actorId })
+      for (const [name, actorId] of record.names) this.directory.add(name, { nodeId: record.nodeId, actorId })
       if (before) this.#runtime.events.emit('memberUpdated', { member: this.#member(record) })
     }
   }
@@ -300,14 +250,14 @@ export class Cluster implements Routes {
   }
 
   #indexName(nodeId: string, name: string, actorId: string | undefined): void {
-    if (actorId === undefined) this.#names.remove(name, nodeId)
-    else this.#names.add(name, { nodeId, actorId })
+    if (actorId === undefined) this.directory.remove(name, nodeId)
+    else this.directory.add(name, { nodeId, actorId })
   }
 
   #recompute(): void {
     const { joined, left } = this.topology.recompute()
     for (const record of left) {
-      for (const name of record.names.keys()) this.#names.remove(name, record.nodeId)
+      for (const name of record.names.keys()) this.directory.remove(name, record.nodeId)
       if (!record.isGone)
         this.peers.lost(
           record.nodeId,
@@ -319,7 +269,7 @@ export class Cluster implements Routes {
     }
     for (const record of joined) {
       this.peers.found(record.nodeId)
-      for (const [name, actorId] of record.names) this.#names.add(name, { nodeId: record.nodeId, actorId })
+      for (const [name, actorId] of record.names) this.directory.add(name, { nodeId: record.nodeId, actorId })
       this.#runtime.events.emit('memberJoined', { member: this.#member(record) })
     }
   }
@@ -336,7 +286,7 @@ export class Cluster implements Routes {
 
   /** Leaves the cluster: what waits fails with `error`, neighbours are told, links end after what was sent has left. */
   async close(error: PulsingError): Promise<void> {
-    for (const fail of [...this.#resolving]) fail(error)
+    this.directory.close(error)
     this.peers.close(error)
     await this.neighbours.close()
   }
