@@ -173,15 +173,15 @@ export class Association {
       frame.actor = actorId
       frame.sender = this.#senderId(delivery)
       withBody(frame, body)
-      this.#tells++
       if (!this.#mustQueue(frame, body)) {
         const isRoom = this.#sendBody(frame, body)
-        if (this.#tells - this.#tellsTaken >= MAX_TELLS_UNDERWAY) return this.#whenTellsTaken()
-        if (isRoom) return SETTLED
-        const sent = this.#whenTaken(message.msgType)
+        const mustWait = ++this.#tells - this.#tellsTaken >= MAX_TELLS_UNDERWAY
+        if (isRoom && !mustWait) return SETTLED
+        const sent = this.#whenTaken(message.msgType, mustWait ? this.#whenTellsTaken() : this.#session.whenWritable())
         ignoreRejection(sent)
         return sent
       }
+      this.#tells++
       const taken = deferred<void>()
       ignoreRejection(taken.promise)
       this.#waitingTells.set(taken, message.msgType)
@@ -301,9 +301,9 @@ export class Association {
   }
 
   /** Settles when what was sent last is on its way; rejects when it never will be. */
-  async #whenTaken(msgType: string): Promise<void> {
+  async #whenTaken(msgType: string, room: Promise<void> | undefined): Promise<void> {
     const { number, last } = this.#session
-    await this.#session.whenWritable()
+    await room
     if (this.#session.number === number || !this.#end || last <= this.#end.sent) return
     throw this.#neverLeft(msgType, this.#end.error)
   }

@@ -26,6 +26,7 @@ class Driver:
 
     async def start(self, url: str, token: str | None = None, versions: tuple = (1, 1)) -> Any:
         self.url = url
+        await self.node.close()
         self.node = Node(token, versions)
         await self.node.start(url)
         return {"node": self.node.id, "neighbour": self.node.neighbour}

@@ -359,7 +359,7 @@ describe('sessions', { timeout: 120_000 }, () => {
       all.add()
     }
     const name = newName()
-    await leaf.spawn({ receive }, name, { public: true, mailbox: { capacity: 10 } })
+    await leaf.spawn({ receive }, name, { public: true, mailbox: { capacity: 16 } })
     const flood = node.do('flood', { name, count: COUNT, cuts: [] })
     await settle(node)
     while ((await node.do('told', { node: leaf.nodeId })) < 2048) await settle(node)

@@ -111,6 +111,7 @@ const FRAMES: readonly (readonly [name: string, kind: keyof typeof FRAME, fields
   ['end', 'end', { ...near(6), id: 1, payload: '' }],
   ['end, with an error', 'end', { ...near(6), id: 1, payload: cbor(failure) }],
   ['credit', 'credit', { ...near(7), id: 1, count: 16, bytes: 1000 }],
+  ['credit, for tells', 'credit', { ...near(4), id: 0, count: 512, bytes: 0 }],
   ['stop', 'stop', { ...near(8), id: 1 }],
   ['signal', 'signal', { ...far(9), payload: cbor(['start', 2]) }],
   [
@@ -250,6 +251,15 @@ const HOSTILE_BATCHES: readonly (readonly [name: string, hex: string])[] = [
   ['a tell cut off in its payload', `8d13${HEAD}0160 60 06 60 00 00 43 6268`],
 ]
 
+/** A list that costs 98 856 but for `rest`, the `count` items behind its first one, a regular expression. */
+const costly = (count: number, rest: string): string =>
+  `99${hexOf(Uint8Array.of((count + 1) >> 8, (count + 1) & 255))}` +
+  `d81b83 66${hexOf(Buffer.from('RegExp'))} 790f6e${'61'.repeat(3950)} 60 ${rest}`
+
+/** A map of 22 pairs under tag 259, each a key, which ends in a byte of its own, and 0. */
+const keyed = (key: string): string =>
+  `d90103b6${Array.from({ length: 22 }, (_, i) => `${key}${hexOf(Uint8Array.of(24 + i))}00`).join('')}`
+
 const nested = (depth: number): string => `${'81'.repeat(depth)}00`
 
 const HOSTILE_VALUES: readonly (readonly [name: string, hex: string])[] = [
@@ -267,6 +277,12 @@ const HOSTILE_VALUES: readonly (readonly [name: string, hex: string])[] = [
   ['a text of indefinite length', '7f6161ff'],
   ['a break', '8101ff'],
   ['a reserved length', '811c'],
+  ['bytes whose length takes 8 bytes', '5b000000000000000161'],
+  ['a text whose length takes 8 bytes', '817b000000000000000161'],
+  ['a list whose count takes 8 bytes', '819b0000000000000000'],
+  ['a map whose count takes 8 bytes', '81bb0000000000000000'],
+  ['a tag in 8 bytes', '81db000000000000000100'],
+  ['a key whose length takes 8 bytes', 'a17b00000000000000016100'],
   ['a simple value that is none', '81e0'],
   ['a simple value in two bytes', '81f820'],
   ['a text that is not UTF-8', '8162c328'],
@@ -315,6 +331,14 @@ const HOSTILE_VALUES: readonly (readonly [name: string, hex: string])[] = [
   ['66 levels, in tags', `${'d9010281'.repeat(66)}00`],
   ['a set of 2440 numbers', `d90102990988${'00'.repeat(2440)}`],
   ['a list of 962 errors', `9903c2${'d81b82616160'.repeat(962)}`],
+  ['a set of 918 big integers', `d90102990396${'c240'.repeat(918)}`],
+  ['a set of 991 integers of 8 bytes', `d901029903df${'1b0000000000000000'.repeat(991)}`],
+  ['texts that cost 1145 where 1144 are left', costly(1145, '60'.repeat(1145))],
+  ['byte strings that cost 1148 where 1144 are left', costly(287, '40'.repeat(287))],
+  ['typed arrays that cost 1152 where 1144 are left', costly(128, 'd84040'.repeat(128))],
+  ['a big integer that costs 1146 where 1144 are left', costly(1, `c25902fb${'ff'.repeat(763)}`)],
+  ['numbers as keys that cost 1145 where 1144 are left', costly(1, keyed('18'))],
+  ['floats as keys that cost 1145 where 1144 are left', costly(1, keyed('fb3ff00000000000'))],
 ]
 
 const bare = (hex: string): string => hex.replaceAll(' ', '')
