@@ -6,6 +6,9 @@ import { systemClock } from './base/clock.ts'
 import { ConfigError, describe } from './base/errors.ts'
 import type { Random } from './base/random.ts'
 import { systemRandom } from './base/random.ts'
+import type { InspectionRule } from './cluster/inspection-rule.ts'
+import { INSPECTION_RULES } from './cluster/inspection-rule.ts'
+import { DEFAULT_LEASE_MS } from './cluster/lease-table.ts'
 import type { Auth } from './link/auth-setting.ts'
 import { authProblem } from './link/auth-setting.ts'
 import type { Transport } from './link/connection.ts'
@@ -24,11 +27,26 @@ export interface Limits {
    */
   readonly joinTimeoutMs: number
   /**
-   * How long what is pending with a node that cannot be reached waits for a way there, in milliseconds, before it fails.
-   * Default {@link DEFAULT_SESSION_GRACE_MS}.
+   * How long a node that cannot be reached stays a member, and what is pending with it waits for a way there, in
+   * milliseconds, before it fails. Default {@link DEFAULT_SESSION_GRACE_MS}.
    */
   readonly sessionGraceMs: number
+  /**
+   * The same for a page that was hidden when it was last heard of, in milliseconds: browsers put hidden pages to sleep.
+   * Default {@link DEFAULT_HIDDEN_GRACE_MS}; not less than `sessionGraceMs` counts.
+   */
+  readonly hiddenGraceMs: number
+  /**
+   * Which nodes, apart from itself and relays, this node tells about itself and its actors: `this-machine`, neighbours
+   * whose link comes from this machine; `all`, every node of the cluster; or `none`. Default {@link DEFAULT_INSPECT}.
+   */
+  readonly inspect: InspectionRule
+  /** Whether those nodes may also stop actors of this one. Default false: only itself and relays may. */
+  readonly management: boolean
 }
+
+/** Whom a node tells about itself unless `withLimits` says otherwise. */
+export const DEFAULT_INSPECT = 'this-machine'
 
 /** Largest message in bytes unless `withLimits` says otherwise: 16 MiB. */
 export const DEFAULT_MAX_MESSAGE_BYTES: number = 16 * 1024 * 1024
@@ -37,6 +55,26 @@ export const MAX_MESSAGE_BYTES: number = 1024 * 1024 * 1024
 
 /** How long a session waits for a way to its peer unless `withLimits` says otherwise, in milliseconds. */
 export const DEFAULT_SESSION_GRACE_MS = 60_000
+
+/** How long a hidden page may be away unless `withLimits` says otherwise, in milliseconds: 5 minutes. */
+export const DEFAULT_HIDDEN_GRACE_MS = 300_000
+
+/** This node's part in exclusive names, for {@link SystemConfig.withExclusiveNames}. */
+export interface ExclusiveNamesOptions {
+  /** Whether this node grants them. Default false. Only one node of a cluster may. */
+  readonly authority?: boolean
+  /**
+   * How long one is granted for, in milliseconds, {@link MIN_LEASE_MS} to {@link MAX_LEASE_MS}: as long as a name stays
+   * taken whose node is gone, and as an authority grants nothing after its start. Default {@link DEFAULT_LEASE_MS}. Only
+   * the authority's counts. Shorten it only where no authority has run for one lease of the old length.
+   */
+  readonly leaseMs?: number
+}
+
+/** The shortest lease of an exclusive name, in milliseconds. */
+export const MIN_LEASE_MS = 1_000
+/** The longest, in milliseconds. */
+export const MAX_LEASE_MS = 600_000
 
 /** All that a configuration holds. */
 export interface Settings {
@@ -47,6 +85,7 @@ export interface Settings {
   readonly auth: Auth | undefined
   readonly mailboxCapacity: number
   readonly limits: Limits
+  readonly exclusiveNames: Required<ExclusiveNamesOptions>
   readonly logger: Logger
   readonly clock: Clock
   readonly random: Random
@@ -63,7 +102,11 @@ const DEFAULTS: Settings = {
     maxMessageBytes: DEFAULT_MAX_MESSAGE_BYTES,
     joinTimeoutMs: Infinity,
     sessionGraceMs: DEFAULT_SESSION_GRACE_MS,
+    hiddenGraceMs: DEFAULT_HIDDEN_GRACE_MS,
+    inspect: DEFAULT_INSPECT,
+    management: false,
   },
+  exclusiveNames: { authority: false, leaseMs: DEFAULT_LEASE_MS },
   logger: {
     debug: () => undefined,
     info: () => undefined,
@@ -211,7 +254,7 @@ export class SystemConfig {
   /**
    * Sets some of the {@link Limits}; the others stay.
    *
-   * @throws ConfigError naming every unknown limit, and every value that is not positive or too large
+   * @throws ConfigError naming every unknown limit, and every value that is none of those it may have
    */
   withLimits(limits: Partial<Limits>): SystemConfig {
     if (typeof limits !== 'object' || limits === null)
@@ -219,14 +262,43 @@ export class SystemConfig {
     const problems = Object.entries(limits).flatMap(([name, value]) => {
       if (!Object.hasOwn(DEFAULTS.limits, name))
         return [`expected one of the limits ${Object.keys(DEFAULTS.limits).join(', ')}, got ${describe(name)}`]
-      return typeof value === 'number' && value > 0
-        ? []
-        : [`expected limit ${name} as a positive number, got ${describe(value)}`]
+      const problem = limitProblem(name, value)
+      return problem ? [`expected limit ${name} as ${problem}, got ${describe(value)}`] : []
     })
     if ((limits.maxMessageBytes ?? 0) > MAX_MESSAGE_BYTES)
       problems.push(`expected maxMessageBytes of at most ${MAX_MESSAGE_BYTES}, got ${limits.maxMessageBytes}`)
     if (problems.length > 0) throw new ConfigError(problems)
     return this.#with({ limits: { ...this.settings.limits, ...limits } })
+  }
+
+  /**
+   * Makes this node the authority that grants exclusive names: the one every `spawn` with `exclusive: true` in the
+   * cluster asks. Use exactly one node that lives long, a relay; two that cannot see each other would both grant a name.
+   *
+   * @throws ConfigError for an option that is not as it must be
+   *
+   * @example
+   * ```ts
+   * import { createActorSystem, SystemConfig } from 'pulsing'
+   *
+   * const config = SystemConfig.standalone().withExclusiveNames({ authority: true, leaseMs: 1_000 })
+   * const system = await createActorSystem(config)
+   * const leader = { receive: (_msg: unknown, ctx: import('pulsing').ActorContext) => ctx.fencingToken }
+   * const ref = await system.spawn(leader, 'leader', { public: true, exclusive: true })
+   * await ref.ask('token') // a positive integer
+   * await system.shutdown()
+   * ```
+   */
+  withExclusiveNames(options: ExclusiveNamesOptions): SystemConfig {
+    if (typeof options !== 'object' || options === null)
+      throw new ConfigError(`expected options as an object, got ${describe(options)}`)
+    const { authority = false, leaseMs = DEFAULT_LEASE_MS } = options
+    const problems: string[] = []
+    if (typeof authority !== 'boolean') problems.push(`expected authority as true or false, got ${describe(authority)}`)
+    if (!(typeof leaseMs === 'number' && leaseMs >= MIN_LEASE_MS && leaseMs <= MAX_LEASE_MS))
+      problems.push(`expected leaseMs from ${MIN_LEASE_MS} to ${MAX_LEASE_MS} milliseconds, got ${describe(leaseMs)}`)
+    if (problems.length > 0) throw new ConfigError(problems)
+    return this.#with({ exclusiveNames: { authority, leaseMs } })
   }
 
   /**
@@ -271,6 +343,14 @@ export class SystemConfig {
   #with(changes: Partial<Settings>): SystemConfig {
     return new SystemConfig({ ...this.settings, ...changes })
   }
+}
+
+/** What a limit must be, where `value` is something else. */
+function limitProblem(name: string, value: unknown): string | undefined {
+  if (name === 'management') return typeof value === 'boolean' ? undefined : 'true or false'
+  if (name === 'inspect')
+    return INSPECTION_RULES.includes(value as InspectionRule) ? undefined : `one of ${INSPECTION_RULES.join(', ')}`
+  return typeof value === 'number' && value > 0 ? undefined : 'a positive number'
 }
 
 const ADDRESS_PATTERN = /^(?:(wss?):\/\/)?(\[[0-9a-fA-F:.]+\]|[^\s/:@?#[\]]+):(\d{1,5})(\/[^\s?#]*)?$/

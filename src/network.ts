@@ -5,18 +5,17 @@
  */
 import type { ActorRef } from './actor/actor-ref.ts'
 import type { ActorRuntime } from './actor/actor-runtime.ts'
-import type { ConnectOptions, Member, Peer, ResolveOptions } from './actor/actor-system.ts'
-import { CREATE_TYPE, SYSTEM_ACTOR } from './actor/system-names.ts'
+import type { ConnectOptions, Member, Peer } from './actor/actor-system.ts'
+import type { Lease } from './actor/exclusivity.ts'
+import { CREATE_TYPE, LEASES_ACTOR, SYSTEM_ACTOR } from './actor/system-names.ts'
 import { deferred } from './base/deferred.ts'
-import {
-  ActorStoppedError,
-  ConfigError,
-  describe,
-  type PulsingError,
-  PulsingTimeoutError,
-  UnreachableError,
-} from './base/errors.ts'
-import { Cluster } from './cluster/cluster.ts'
+import { ActorStoppedError, ConfigError, describe, type PulsingError, PulsingTimeoutError } from './base/errors.ts'
+import { Cluster, OBSERVER } from './cluster/cluster.ts'
+import type { Directory } from './cluster/directory.ts'
+import type { ExclusiveNames } from './cluster/exclusive-names.ts'
+import { type HostChoice, Hosts } from './cluster/hosts.ts'
+import type { Inspector } from './cluster/inspector.ts'
+import { Mesh } from './cluster/mesh.ts'
 import { Seeds } from './cluster/seeds.ts'
 import type { CreateRequest } from './cluster/system-actor.ts'
 import { SystemActor } from './cluster/system-actor.ts'
@@ -31,20 +30,39 @@ import { GOAWAY } from './wire/frame.ts'
 /** How long `connect` waits for the other side, in milliseconds. */
 export const CONNECT_TIMEOUT_MS = 30_000
 
+/** What makes a node's part in the cluster another than usual. */
+export interface NetworkOptions {
+  /** Looks on, and is no member for others. */
+  readonly isObserver?: boolean
+  /** Tells the node of what happens to its surroundings; the returned function ends that. */
+  readonly follow?: (node: Network) => () => void
+}
+
 export class Network {
   readonly #runtime: ActorRuntime
   readonly #settings: Settings
   readonly #transports: readonly Transport[]
   readonly #cluster: Cluster
   readonly #classes: ReadonlyMap<string, object>
+  readonly #hosts: Hosts
   readonly #seeds: Seeds
   readonly #upgrades: Upgrades | undefined
   readonly #closing = new AbortController()
+  #exclusiveNames: Promise<ExclusiveNames> | undefined
+  readonly #follow: NetworkOptions['follow']
+  #unfollow: (() => void) | undefined
   #listener: Listener | undefined
   #links = 0
 
-  /** @param transports those every node of this platform has; the settings may add and replace some */
-  constructor(runtime: ActorRuntime, settings: Settings, transports: readonly Transport[]) {
+  /**
+   * @param transports those every node of this platform has; the settings may add and replace some
+   */
+  constructor(
+    runtime: ActorRuntime,
+    settings: Settings,
+    transports: readonly Transport[],
+    { isObserver = false, follow }: NetworkOptions = {},
+  ) {
     this.#runtime = runtime
     this.#settings = settings
     const added = new Set(settings.transports.map(({ name }) => name))
@@ -55,10 +73,17 @@ export class Network {
       runtime,
       random: settings.random,
       kind: settings.addr === undefined ? 'leaf' : 'relay',
-      features: direct ? [direct.negotiation!.feature] : [],
+      features: [...(direct ? [direct.negotiation!.feature] : []), ...(isObserver ? [OBSERVER] : [])],
       classes: [...this.#classes.keys()],
       maxMessageBytes: settings.limits.maxMessageBytes,
       graceMs: settings.limits.sessionGraceMs,
+      hiddenGraceMs: settings.limits.hiddenGraceMs,
+    })
+    const { topology, peers } = this.#cluster
+    this.#hosts = new Hosts(runtime.nodeId, settings.random, {
+      members: () => topology.members(),
+      isMember: (nodeId) => topology.member(nodeId) !== undefined,
+      pendingAsks: () => new Map(Array.from(peers.associations(), ({ nodeId, pending }) => [nodeId, pending.asks])),
     })
     if (direct) {
       this.#upgrades = new Upgrades(this.#cluster, direct, direct.negotiation!, settings.clock, {
@@ -68,6 +93,8 @@ export class Network {
       })
       this.#cluster.upgrader = this.#upgrades
     }
+    this.#follow = follow
+    if (settings.addr !== undefined) this.#cluster.mesh = this.#makeMesh()
     this.#seeds = new Seeds(
       {
         link: (address, signal) => this.#dialSeed(address, signal),
@@ -79,6 +106,44 @@ export class Network {
     )
   }
 
+  /** Sees to it that this relay is linked to all others. */
+  #makeMesh(): Mesh {
+    const { clock, random } = this.#settings
+    return new Mesh(
+      this.#runtime.nodeId,
+      {
+        isLinked: (nodeId) => this.#cluster.neighbours.link(nodeId) !== undefined,
+        link: (address, signal) => this.#dial(address, signal),
+        failed: (address, error, isFinal) =>
+          this.#runtime.warn(
+            'relay-failed',
+            `relay ${address}${isFinal ? ', not tried again' : ''}: ${error.message}`,
+            error,
+          ),
+      },
+      clock,
+      random,
+    )
+  }
+
+  // What happens to a page
+
+  setHidden(isHidden: boolean): void {
+    this.#cluster.isHidden = isHidden
+  }
+
+  suspend(): void {
+    this.#cluster.neighbours.suspend()
+  }
+
+  resume(): void {
+    this.#seeds.retry()
+  }
+
+  leave(): void {
+    void this.#cluster.neighbours.close()
+  }
+
   /** The bound address with its real port. */
   get addr(): string | undefined {
     return this.#listener?.address
@@ -87,8 +152,10 @@ export class Network {
   /** Listens, if so configured, and joins the seeds, if there are any. */
   async start(): Promise<void> {
     const { addr, seeds, limits } = this.#settings
-    this.#runtime.spawnSystem(new SystemActor(this.#runtime, this.#host), SYSTEM_ACTOR)
+    this.#runtime.spawnSystem(new SystemActor(this.#runtime, this.#host, this.#loadInspector), SYSTEM_ACTOR)
+    if (this.#settings.exclusiveNames.authority) await this.#startAuthority()
     if (addr !== undefined) await this.#listen(addr)
+    this.#unfollow = this.#follow?.(this)
     const others = seeds.filter((seed) => seed !== this.addr)
     if (others.length === 0) return
     await this.#join(others, addr !== undefined, limits.joinTimeoutMs)
@@ -103,12 +170,9 @@ export class Network {
     return this.#cluster.members()
   }
 
-  find(name: string, options?: ResolveOptions): ActorRef | undefined {
-    return this.#cluster.directory.find(name, options)
-  }
-
-  resolve(name: string, options: ResolveOptions): Promise<ActorRef> {
-    return this.#cluster.directory.resolve(name, options)
+  /** Names, and who has them. */
+  get directory(): Directory {
+    return this.#cluster.directory
   }
 
   async connect(endpoint: unknown, options?: ConnectOptions): Promise<Peer> {
@@ -124,19 +188,9 @@ export class Network {
     }
   }
 
-  /** A member that hosts a class: the one asked for, else any other than this node. */
-  hostOf(type: string, node: string | undefined): string | undefined {
-    if (node !== undefined) {
-      if (this.#cluster.topology.member(node)) return node
-      throw new UnreachableError(
-        `expected a member to create ${describe(type)} on, got ${describe(node)}, which is none`,
-        { outcome: 'not-sent', address: `actor://${node}` },
-      )
-    }
-    const hosts = [...this.#cluster.topology.members()].filter(
-      ({ nodeId, classes }) => nodeId !== this.#runtime.nodeId && classes.includes(type),
-    )
-    return hosts[Math.floor(this.#settings.random.float() * hosts.length)]?.nodeId
+  /** A member that hosts a class, by {@link Hosts.pick}. */
+  hostOf(type: string, choice: HostChoice): string | undefined {
+    return this.#hosts.pick(type, choice)
   }
 
   /** Asks a member to create an actor. */
@@ -146,12 +200,50 @@ export class Network {
     return reply.toObject<ActorRef>()
   }
 
+  // Exclusive names: loaded by nodes that have some, or grant them.
+
+  /** A lease for an exclusive name. */
+  async acquire(name: string): Promise<Lease> {
+    this.#exclusiveNames ??= this.#loadExclusiveNames().catch((error: unknown) => {
+      // A chunk that could not be loaded, say: the next call tries again.
+      this.#exclusiveNames = undefined
+      throw error
+    })
+    return (await this.#exclusiveNames).acquire(name)
+  }
+
+  async #loadExclusiveNames(): Promise<ExclusiveNames> {
+    const { ExclusiveNames } = await import('./cluster/exclusive-names.ts')
+    const { directory, topology, peers } = this.#cluster
+    const now = (): ActorRef[] =>
+      Array.from(topology.members(), ({ nodeId, names }) => ({ nodeId, id: names.get(LEASES_ACTOR) })).flatMap(
+        ({ nodeId, id }) => (id === undefined ? [] : [peers.refTo(nodeId, id, LEASES_ACTOR)]),
+      )
+    return new ExclusiveNames(this.#runtime, {
+      now,
+      appear: (timeout, signal) => directory.resolve(LEASES_ACTOR, { timeout, signal }, () => now()[0]),
+    })
+  }
+
+  async #startAuthority(): Promise<void> {
+    const { LeaseAuthority } = await import('./cluster/lease-authority.ts')
+    const { clock, exclusiveNames } = this.#settings
+    this.#runtime.spawnSystem(new LeaseAuthority(clock, exclusiveNames.leaseMs), LEASES_ACTOR)
+    this.#runtime.nameListener?.published(LEASES_ACTOR, this.#runtime.byId(LEASES_ACTOR)!)
+  }
+
   /** Leaves the cluster. The actors have been stopped. */
   async close(): Promise<void> {
     const error = new ActorStoppedError('this node was shut down', { address: `actor://${this.#runtime.nodeId}` })
     this.#seeds.close()
+    this.#cluster.mesh?.close()
+    this.#unfollow?.()
     this.#upgrades?.close()
     this.#closing.abort(error)
+    if (this.#exclusiveNames) {
+      const exclusiveNames = await this.#exclusiveNames.catch(() => undefined)
+      await exclusiveNames?.close(error)
+    }
     await this.#cluster.close(error)
     await this.#listener?.close()
   }
@@ -230,6 +322,11 @@ export class Network {
         this.#runtime.warn('handshake-failed', `a neighbour was not let in: ${error.message}`, error),
       )
     return opened
+  }
+
+  readonly #loadInspector = async (): Promise<Inspector> => {
+    const { Inspector } = await import('./cluster/inspector.ts')
+    return new Inspector(this.#runtime, this.#cluster, this.#settings.limits)
   }
 
   readonly #host = (type: string, args: readonly unknown[]): object | undefined => {

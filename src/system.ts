@@ -15,12 +15,15 @@ import type {
   ResolveOptions,
   SpawnOptions,
 } from './actor/actor-system.ts'
-import { ActorSystem, DEFAULT_RESOLVE_TIMEOUT_MS } from './actor/actor-system.ts'
+import { ActorSystem } from './actor/actor-system.ts'
 import type { RefOf } from './actor/behavior.ts'
 import type { SystemEvents } from './actor/system-events.ts'
 import type { TypedRef } from './actor/typed-ref.ts'
 import { ActorStoppedError, ConfigError, describe } from './base/errors.ts'
 import { newId } from './base/ids.ts'
+import type { Directory } from './cluster/directory.ts'
+import { NameService } from './cluster/name-service.ts'
+import { checkPolicy } from './cluster/policy.ts'
 import type { Settings } from './config.ts'
 import { SystemConfig } from './config.ts'
 import type { Network } from './network.ts'
@@ -48,6 +51,7 @@ class NodeSystem extends ActorSystem {
   readonly #settings: Settings
   readonly #makeNetwork: NetworkFactory
   readonly #runtime: ActorRuntime
+  readonly #names: NameService
   #network: Network | undefined
   #opening: Promise<Network> | undefined
   #shutdown: Promise<void> | undefined
@@ -66,6 +70,14 @@ class NodeSystem extends ActorSystem {
       proxies: proxyFactory,
     })
     this.#runtime.system = this
+    const directoryNow = (): Directory | undefined => this.#network?.directory
+    this.#names = new NameService(this.#runtime, {
+      get current() {
+        return directoryNow()
+      },
+      open: async () => (await this.#open()).directory,
+    })
+    this.#runtime.leases = { acquire: async (name) => (await this.#open()).acquire(name) }
   }
 
   get addr(): string | undefined {
@@ -87,17 +99,11 @@ class NodeSystem extends ActorSystem {
   }
 
   async find(name: string): Promise<ActorRef | undefined> {
-    return this.#runtime.byName(name)?.ref ?? this.#network?.find(name)
+    return this.#names.find(name)
   }
 
   async resolve(name: string, options: ResolveOptions = {}): Promise<ActorRef> {
-    const { node, policy, timeout = DEFAULT_RESOLVE_TIMEOUT_MS, signal } = options
-    signal?.throwIfAborted()
-    if (!(timeout >= 0)) throw new ConfigError(`expected timeout as milliseconds or Infinity, got ${describe(timeout)}`)
-    const local =
-      node === this.nodeId || (node === undefined && policy === undefined) ? this.#runtime.byName(name)?.ref : undefined
-    if (local) return local
-    return (await this.#open()).resolve(name, { ...options, timeout })
+    return this.#names.resolve(name, options)
   }
 
   async hasActor(name: string): Promise<boolean> {
@@ -126,8 +132,12 @@ class NodeSystem extends ActorSystem {
     return (await this.#open()).connect(endpoint, options)
   }
 
-  async createRemote({ type, args, make }: Creation, { name, node, ...options }: CreateOptions): Promise<ActorRef> {
-    const host = node === this.nodeId ? node : (await this.#open()).hostOf(type, node)
+  async createRemote(
+    { type, args, make }: Creation,
+    { name, node, policy, ...options }: CreateOptions,
+  ): Promise<ActorRef> {
+    checkPolicy(policy)
+    const host = node === this.nodeId ? node : (await this.#open()).hostOf(type, { node, policy })
     if (host !== undefined && host !== this.nodeId) {
       return (await this.#open()).create(host, { type, args, name, options })
     }

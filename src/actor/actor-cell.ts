@@ -23,6 +23,7 @@ import { checkDelay } from './delay.ts'
 import { discardMessage } from './discarded-result.ts'
 import type { Envelope } from './envelope.ts'
 import { Tell } from './envelope.ts'
+import { fencingToken, type LeasedOptions } from './exclusivity.ts'
 import type { Mailbox } from './mailbox.ts'
 import { DECISIONS, type Decision, RestartHistory } from './supervision.ts'
 import type { Watcher } from './terminated.ts'
@@ -67,6 +68,10 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
   }
   get isStopped(): boolean {
     return this.phase === 'stopped'
+  }
+  /** That of its lease, if it is exclusive: the same after a restart. */
+  get fencingToken(): number | undefined {
+    return (this.options as LeasedOptions | undefined)?.[fencingToken]
   }
   get children(): ReadonlySet<ActorCell> | undefined {
     return this.held?.children

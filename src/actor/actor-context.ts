@@ -46,6 +46,12 @@ export interface ActorContext {
   readonly signal: AbortSignal
   /** When the caller stops waiting, in milliseconds as `performance.now()` counts them; undefined when nobody waits. */
   readonly deadline: number | undefined
+  /**
+   * The fencing token of an exclusive actor, a positive integer, the same after a restart; undefined for all others.
+   * Whoever had the name before had a lower one: a store that refuses writes with a token lower than the highest it has
+   * seen is safe even from code that runs on after its actor was stopped.
+   */
+  readonly fencingToken: number | undefined
   /** Actors this one has spawned that live, in the order they were spawned. */
   readonly children: readonly ActorRef[]
   /**
@@ -168,6 +174,9 @@ export class MessageContext implements ActorContext {
   get deadline(): number | undefined {
     return this.envelope?.deadline
   }
+  get fencingToken(): number | undefined {
+    return this.cell.fencingToken
+  }
   /** The context in which this message was sent, if it was an ask of an actor of this node. */
   get outer(): MessageContext | undefined {
     return this.envelope?.within
@@ -196,7 +205,9 @@ export class MessageContext implements ActorContext {
   }
 
   watch(ref: TypedRef<never, unknown>): void {
-    const { recipient } = asRef(ref)
+    const found = asRef(ref).recipient
+    // Of a name, the instance it leads to now.
+    const recipient = found.instance ?? found
     if (recipient.id === this.cell.id) throw new ConfigError('expected another actor to watch, got the actor itself')
     this.cell.beginWatch(recipient)
   }

@@ -1,6 +1,6 @@
 /**
- * How everybody holds an actor: a ref. It never changes, can be put into messages, and says nothing about where the
- * actor is. Behind it stands a recipient: a mailbox in this process, or an association with another node.
+ * How everybody holds an actor: a ref. It can be put into messages, and says nothing about where the actor
+ * is. Behind it stands a recipient: a mailbox in this process, or an association with another node.
  */
 import { lowered, Tag } from '../base/cbor.ts'
 import { PulsingUnsupportedError } from '../base/errors.ts'
@@ -34,6 +34,9 @@ export const DEFAULT_ASK_TIMEOUT_MS = 30_000
  * Messages are at-most-once, and in order from one sending actor to one receiving actor. A ref that outlives its actor
  * is harmless: asks reject with ActorStoppedError, tells become dead letters on the actor's node. When that node cannot
  * be reached, both reject with UnreachableError.
+ *
+ * A ref that was found by a name (`find` and `resolve`, without a node) leads to one instance of it, and goes on to
+ * another live one when that one has certainly not handled a message, see `ActorSystem.resolve`.
  */
 export interface ActorRef {
   /** Unguessable; knowing it is the right to send. */
@@ -144,6 +147,10 @@ export interface Recipient {
   readonly name: string | undefined
   readonly nodeId: string
   readonly isLocal: boolean
+  /** Whether it is known to take no messages any more; absent where that cannot be known. */
+  readonly hasEnded?: boolean | undefined
+  /** The actor it leads to now, where that may change. */
+  readonly instance?: Recipient | undefined
   tell(message: Message, delivery: Delivery | undefined): Promise<void>
   /** @param isPlain whether the caller sent a plain value, and expects one */
   ask(message: Message, isPlain: boolean, delivery: Delivery | undefined): Promise<unknown>

@@ -19,16 +19,18 @@ import type { ActorLike, Spawnable, StopReason } from './actor.ts'
 import { ActorCell } from './actor-cell.ts'
 import type { Cancellable } from './actor-context.ts'
 import { isActorLike, isActorSource, isRepeatable } from './actor-instance.ts'
-import type { ActorRef, Delivery, ProxyFactory } from './actor-ref.ts'
+import type { ActorRef, Delivery, ProxyFactory, Ref } from './actor-ref.ts'
 import { DEFAULT_ASK_TIMEOUT_MS } from './actor-ref.ts'
 import type { ActorSystem, Census, SpawnOptions } from './actor-system.ts'
 import { RELEASE_TYPE } from './callback.ts'
 import { checkDelay } from './delay.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { exclusivityProblems, fencingToken, type LeasedOptions, type LeaseSource } from './exclusivity.ts'
 import { LogLimiter } from './log-limiter.ts'
 import { MAX_MAILBOX_CAPACITY, Mailbox, MIN_MAILBOX_CAPACITY, OVERFLOWS } from './mailbox.ts'
 import { restartProblems } from './supervision.ts'
 import type { Logger, SystemEvents } from './system-events.ts'
+import { SYSTEM_ACTOR } from './system-names.ts'
 
 export interface RuntimeOptions {
   readonly nodeId: string
@@ -57,6 +59,8 @@ export class ActorRuntime {
   /** The system these actors belong to; set once by the composition root. */
   system!: ActorSystem
   nameListener: NameListener | undefined
+  /** Who gives leases for exclusive names; set once by the composition root. */
+  leases: LeaseSource | undefined
   readonly #mailboxCapacity: number
   readonly #log: LogLimiter
   readonly #internal = new Set<ActorCell>()
@@ -64,12 +68,17 @@ export class ActorRuntime {
   readonly #cells = new Map<string, ActorCell>()
   readonly #names = new Map<string, ActorCell | undefined>()
   readonly #publicCells = new Set<ActorCell>()
+  readonly #startedAt: number
+  #created = 0
+  #stopped = 0
+  #restarted = 0
   #deadLetters = 0
   #isClosed = false
 
   constructor({ nodeId, clock, random, logger, mailboxCapacity, proxies }: RuntimeOptions) {
     this.nodeId = nodeId
     this.clock = clock
+    this.#startedAt = clock.now()
     this.random = random
     this.logger = shielded(logger)
     this.#log = new LogLimiter(this.logger, clock)
@@ -86,8 +95,36 @@ export class ActorRuntime {
     return this.#cells.get(id)
   }
 
+  /** An actor by its name, the one every node runs included. */
   byName(name: string): ActorCell | undefined {
-    return this.#names.get(name)
+    return this.#names.get(name) ?? (name === SYSTEM_ACTOR ? this.#cells.get(name) : undefined)
+  }
+
+  /** Actors of this node, oldest first; those of the framework only with `all`. */
+  *actors(all: boolean): IterableIterator<ActorCell> {
+    for (const cell of all ? new Set(this.#cells.values()) : this.#cells.values())
+      if (all || !this.#internal.has(cell)) yield cell
+  }
+
+  /** Whether other nodes can find an actor by its name. */
+  isPublic(cell: ActorCell): boolean {
+    return this.#publicCells.has(cell)
+  }
+
+  /** Milliseconds since this node began. */
+  get uptimeMs(): number {
+    return this.clock.now() - this.#startedAt
+  }
+
+  /** How often what has happened here; actors of the framework count by their messages only. */
+  get counts(): Record<'messages' | 'created' | 'stopped' | 'restarted' | 'deadLetters', number> {
+    return {
+      messages: this.dispatcher.done,
+      created: this.#created,
+      stopped: this.#stopped,
+      restarted: this.#restarted,
+      deadLetters: this.#deadLetters,
+    }
   }
 
   async spawn(
@@ -97,7 +134,36 @@ export class ActorRuntime {
     parent?: ActorCell,
   ): Promise<ActorRef> {
     this.#validate(actor, name, options)
-    return this.#start(actor, name, options, parent)
+    return options?.exclusive
+      ? this.#startExclusive(actor, name!, options, parent)
+      : this.#start(actor, name, options, parent)
+  }
+
+  /** Gets the name in the cluster first, and gives it back when the actor has ended, or could not be started. */
+  async #startExclusive(
+    actor: Spawnable,
+    name: string,
+    options: SpawnOptions,
+    parent: ActorCell | undefined,
+  ): Promise<ActorRef> {
+    this.#refuseTaken(name)
+    if (!this.leases)
+      throw new ConfigError('expected a system that can join a cluster for an exclusive actor, got none')
+    const lease = await this.leases.acquire(name)
+    try {
+      const leased: LeasedOptions = { ...options, [fencingToken]: lease.token }
+      const ref = await this.#start(actor, name, leased, parent)
+      ;(ref as Ref).recipient.watch({ terminated: () => lease.release() })
+      return ref
+    } catch (error) {
+      lease.release()
+      throw error
+    }
+  }
+
+  #refuseTaken(name: string): void {
+    if (this.#names.has(name))
+      throw new ActorAlreadyExistsError(`expected a free name, got ${describe(name)}, which an actor of this node has`)
   }
 
   /** Starts an actor of the framework itself whose name, a reserved one, serves as its id too. */
@@ -130,10 +196,7 @@ export class ActorRuntime {
       })
     if (this.#isClosed) throw new ActorStoppedError('expected a running system to spawn in, got one that is shut down')
     if (name !== undefined) {
-      if (this.#names.has(name))
-        throw new ActorAlreadyExistsError(
-          `expected a free name, got ${describe(name)}, which an actor of this node has`,
-        )
+      this.#refuseTaken(name)
       this.#names.set(name, undefined)
     }
     let cell: ActorCell
@@ -145,6 +208,7 @@ export class ActorRuntime {
       throw toActorError(error)
     }
     this.#cells.set(cell.id, cell)
+    this.#created++
     if (parent) (parent.holdings.children ??= new Set()).add(cell)
     if (name !== undefined) this.#names.set(name, cell)
     const starting = cell.start()
@@ -180,6 +244,7 @@ export class ActorRuntime {
   stopped(cell: ActorCell, reason: StopReason): void {
     this.#cells.delete(cell.id)
     if (this.#internal.delete(cell)) return
+    this.#stopped++
     cell.parent?.holdings.children?.delete(cell)
     if (cell.name !== undefined && this.#names.get(cell.name) === cell) this.#names.delete(cell.name)
     if (this.#publicCells.delete(cell)) this.nameListener?.withdrawn(cell.name!, cell)
@@ -188,6 +253,7 @@ export class ActorRuntime {
 
   /** @internal called by a cell that was restarted */
   restarted({ ref }: ActorCell, error: PulsingError | undefined, restarts: number): void {
+    this.#restarted++
     this.events.emit('actorRestarted', { ref, error, restarts })
     this.#log.write('info', 'restarts', `an actor was restarted: ${String(ref)}`, error)
   }
@@ -282,6 +348,7 @@ export class ActorRuntime {
     const problem = name === undefined ? undefined : nameProblem(name)
     if (problem) problems.push(problem)
     if (options?.public && name === undefined) problems.push('expected a name for a public actor, got none')
+    if (options) problems.push(...exclusivityProblems(options, name, describe))
     const { capacity, overflow } = options?.mailbox ?? {}
     if (
       capacity !== undefined &&

@@ -15,6 +15,16 @@ import type { TypedRef } from './typed-ref.ts'
 export interface SpawnOptions {
   /** Whether other nodes can find the actor by its name, which it must have then. Default false. */
   readonly public?: boolean
+  /**
+   * Whether it is to be the only exclusive actor of its name in the cluster; it must be public then. One node of the
+   * cluster has to be the authority that grants such names: `startRelay({ authority: true })`. The actor keeps the name
+   * until it has ended, restarts included, and has a token of it in `ctx.fencingToken`. When its node cannot reach the
+   * authority for two thirds of a lease, it is stopped with reason `killed` and a `warning` event, `exclusive-lost`,
+   * before another gets the name. Default false.
+   *
+   * An authority that has just started grants nothing for one lease, by default 15 seconds: `spawn` waits.
+   */
+  readonly exclusive?: boolean
   /** Size and overflow policy of its mailbox. Default: the capacity of `withMailboxCapacity`, and `'wait'`. */
   readonly mailbox?: MailboxOptions
   /**
@@ -43,6 +53,18 @@ export interface Member {
   readonly isSelf: boolean
 }
 
+/** One live actor of a public name, as a policy sees it; or one member that hosts a class. */
+export interface InstanceInfo {
+  /** The id of the node it runs on. */
+  readonly nodeId: string
+  /** The actor's id; for a class, `system/core`: the actor of that member that creates others. */
+  readonly actorId: string
+  /** The name; for a class, its type name. */
+  readonly name: string
+  /** Whether it is on this node. */
+  readonly isLocal: boolean
+}
+
 /** Which instance of a name is wanted, and how long to wait for one. */
 export interface ResolveOptions {
   /**
@@ -50,18 +72,37 @@ export interface ResolveOptions {
    * {@link DEFAULT_RESOLVE_TIMEOUT_MS}.
    */
   readonly timeout?: number
-  /** Only an instance on the node with this id. */
+  /** Only an instance on the node with this id; the ref stays with it. */
   readonly node?: string
-  /** Which of several instances. Default: the one on this node if there is one, else `round-robin`. */
+  /**
+   * Which of several public instances, now and when the ref goes on to another. Default: the one on this node if there
+   * is one, else `round-robin`.
+   */
   readonly policy?: ResolvePolicy
   /** Gives up waiting; `resolve` then rejects with the signal's reason. */
   readonly signal?: AbortSignal
 }
 
 /**
- * How one of several instances of a public name is chosen: each in turn, any, or one on this node before all others.
+ * How one of several instances of a public name is chosen:
+ *
+ * - `round-robin`: each in turn.
+ * - `random`: any.
+ * - `prefer-local`: the one on this node; without one, each in turn.
+ * - `least-loaded`: the one with the fewest asks that this node sent to it, through refs found by a name, and that have
+ *   not settled; of equals each in turn.
+ * - `{ key }`: always the same one for the same key, on whatever node it is chosen, while the same instances live. An
+ *   instance that comes or goes moves only the keys that it gets or had.
+ * - A function: the one it returns of those it is given; undefined for none of them. It should depend on nothing that
+ *   takes time: it is called whenever one has to be chosen.
  */
-export type ResolvePolicy = 'round-robin' | 'random' | 'prefer-local'
+export type ResolvePolicy =
+  | 'round-robin'
+  | 'random'
+  | 'prefer-local'
+  | 'least-loaded'
+  | { readonly key: string }
+  | ((instances: readonly InstanceInfo[]) => InstanceInfo | undefined)
 
 /** How long `resolve` waits for a name unless said otherwise, in milliseconds. */
 export const DEFAULT_RESOLVE_TIMEOUT_MS = 5_000
@@ -91,6 +132,12 @@ export interface CreateOptions extends SpawnOptions {
    * `remote`.
    */
   readonly node?: string
+  /**
+   * Which of the members that host the class `remote` creates on, when `node` does not say. This node, where it hosts
+   * the class, is among them for `prefer-local`, `{ key }` and functions only. `least-loaded`: fewest asks to that
+   * member that have not settled. Default `random`.
+   */
+  readonly policy?: ResolvePolicy
 }
 
 /** What of a node lives, and has to end some day. */
@@ -125,8 +172,10 @@ export abstract class ActorSystem implements AsyncDisposable {
    *
    * @param name 1 to 200 letters, digits, spaces and `_-.:/@`, not beginning with `system/`; without one it is
    * anonymous
-   * @throws ActorAlreadyExistsError when the name is taken on this node; of two concurrent spawns exactly one wins
-   * @throws ConfigError for a bad actor, name or option
+   * @throws ActorAlreadyExistsError when the name is taken on this node, or an exclusive one anywhere; of two concurrent
+   * spawns exactly one wins
+   * @throws ConfigError for a bad actor, name or option, and for `exclusive` where a cluster has several authorities
+   * @throws UnreachableError for `exclusive` where no authority can be reached within 5 000 milliseconds
    * @throws ActorStoppedError when the system is shut down, or the actor was stopped while it started
    * @throws PulsingActorError whose `cause` is what the constructor or `onStart` threw; a PulsingError is thrown as it
    * is
@@ -146,14 +195,31 @@ export abstract class ActorSystem implements AsyncDisposable {
   /**
    * The actor of that name, or undefined: the one on this node, else a public one elsewhere, several in turn. Waits for
    * nothing.
+   *
+   * What begins with `actor://` is a URI: `actor:///<name>` is the name, `actor:///<name>@<nodeId>` the instance of that
+   * node, `actor://<nodeId>/<actorId>` that very actor, for another node without a look whether it is there. `localhost`
+   * in the place of a node's id is this node. In a name inside a URI, `@` is written `%40`.
+   *
+   * The ref of a name goes on to another instance when its own is no more, see {@link resolve}.
+   *
+   * @throws ConfigError for a URI that is none
    */
   abstract find(name: string): Promise<ActorRef | undefined>
   /**
    * Like {@link find}, waiting for a public name to appear.
    *
-   * @throws ActorNotFoundError when it does not in time
+   * The ref leads to one live instance, and stays with it, so that messages arrive in order. When that one has certainly
+   * not handled a message (it could not be sent, or the actor had stopped before) the message goes to another one,
+   * chosen by the same policy, at most once to each and within the same timeout; the ref stays with the new one. A
+   * message that was sent again may arrive behind one that was sent after it. What may have been handled rejects, as do
+   * messages with streams, functions or `transfer`; a tell is lost when its actor stops before it is known here. With a
+   * node, or an actor's id, there is no other instance. Whoever gets the ref in a message gets one to the instance it
+   * leads to then.
+   *
+   * @throws ActorNotFoundError when it does not in time; at once for the id of an actor that this node has not
    * @throws ActorStoppedError when this system is shut down
-   * @throws ConfigError when `timeout` is negative or no number
+   * @throws ConfigError when `timeout` is negative or no number, `policy` or a URI is none, or a policy's function
+   * returns something else than one of its instances
    *
    * @example
    * ```ts

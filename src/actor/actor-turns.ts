@@ -61,6 +61,16 @@ export abstract class ActorTurns implements Runnable {
     return (this.held ??= new Holdings())
   }
 
+  /** Messages that wait for this actor, those whose senders wait outside not counted. */
+  get waiting(): number {
+    return this.#mailbox.size
+  }
+
+  /** What the actor says of itself. @throws whatever its own code throws */
+  metadata(): Record<string, string> | undefined {
+    return this.actor.metadata?.()
+  }
+
   abstract toString(): string
   protected abstract contextFor(envelope: Envelope): MessageContext
   /** What the handler threw was answered and reported; what now? */
@@ -68,12 +78,20 @@ export abstract class ActorTurns implements Runnable {
   /** A handler ended while the actor waited for that. */
   protected abstract drained(): void
 
+  /** Whether it takes no messages any more. */
+  get hasEnded(): boolean {
+    return this.stopReason !== undefined
+  }
+
   /** Takes an envelope into the mailbox; settles when it is in. */
   accept(envelope: Envelope): Promise<void> {
     if (this.stopReason !== undefined) {
       this.#refuse(
         envelope,
-        new ActorStoppedError('expected a running actor, got one that has stopped', { address: this.toString() }),
+        new ActorStoppedError('expected a running actor, got one that has stopped', {
+          address: this.toString(),
+          outcome: 'not-sent',
+        }),
       )
       return SETTLED
     }
@@ -215,7 +233,7 @@ export abstract class ActorTurns implements Runnable {
 
   #failed(envelope: Envelope, thrown: unknown): void {
     if (!this.leave(envelope)) return
-    const error = toActorError(thrown, this.toString())
+    const error = this.#ofHandled(toActorError(thrown, this.toString()))
     const isGivenUp = endsWithCaller(envelope, thrown)
     discardStream(envelope.message)
     this.unstash(envelope)
@@ -224,6 +242,13 @@ export abstract class ActorTurns implements Runnable {
     this.runtime.reportFailure(this.ref, error, envelope.isAsk)
     if (this.phase !== 'running') this.drained()
     else if (!isGivenUp && (!this.actor[answersErrors] || this.#isMethodFailure(error))) this.handlerFailed(error)
+  }
+
+  /** A handler that asked its own actor, in vain, hands on what it got: that message was not handled, this one was. */
+  #ofHandled(error: PulsingError): PulsingError {
+    if (!(error instanceof ActorStoppedError) || error.outcome !== 'not-sent' || error.address !== this.toString())
+      return error
+    return new ActorStoppedError(error.message, { address: error.address, cause: error })
   }
 
   /** Whether an error of a class actor is more than a reply: its policy says so, and it is no refusal of its own. */
@@ -267,10 +292,12 @@ export abstract class ActorTurns implements Runnable {
   protected refuseAll(): void {
     const envelopes = [...(this.held?.stashed?.splice(0) ?? []), ...this.#mailbox.drain()]
     if (envelopes.length === 0) return
-    const error = new ActorStoppedError('the actor stopped before it handled this message', {
-      address: this.toString(),
-    })
-    for (const envelope of envelopes) this.#refuse(envelope, error)
+    const message = 'the actor stopped before it handled this message'
+    const address = this.toString()
+    const error = new ActorStoppedError(message, { address, outcome: 'not-sent' })
+    // One that was set aside has been in the handler.
+    const setAside = new ActorStoppedError(message, { address })
+    for (const envelope of envelopes) this.#refuse(envelope, envelope.isStashed ? setAside : error)
   }
 
   #refuse(envelope: Envelope, error: ActorStoppedError | MailboxFullError): void {

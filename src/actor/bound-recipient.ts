@@ -27,6 +27,10 @@ export class BoundRecipient implements Recipient {
     return this.#recipient.isLocal
   }
 
+  get instance(): Recipient | undefined {
+    return this.#recipient.instance
+  }
+
   tell(message: Message, delivery: Delivery | undefined): Promise<void> {
     return this.#recipient.tell(message, { sender: this.#context.self, ...delivery })
   }

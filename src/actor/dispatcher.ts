@@ -28,6 +28,8 @@ export class Dispatcher {
   readonly #clock: Clock
   readonly #onError: (error: unknown) => void
   readonly #ready = new Fifo<Runnable>()
+  /** Units of work done, counted once per turn. */
+  done = 0
   #isQueued = false
   #isSliceOpen = false
   #looks = 0
@@ -54,7 +56,9 @@ export class Dispatcher {
   readonly #run = (): void => {
     for (let runnable = this.#ready.shift(); runnable !== undefined; runnable = this.#ready.shift()) {
       try {
-        this.#left -= runnable.run(Math.min(MESSAGES_PER_TURN, this.#perLook))
+        const done = runnable.run(Math.min(MESSAGES_PER_TURN, this.#perLook))
+        this.#left -= done
+        this.done += done
       } catch (error) {
         this.#left--
         this.#onError(error)

@@ -43,6 +43,10 @@ export abstract class Envelope {
   get within(): MessageContext | undefined {
     return undefined
   }
+  /** The node an ask came from; undefined for this one. Known by the way it came, not by what is in it. */
+  get origin(): string | undefined {
+    return undefined
+  }
   /** Whether somebody waits for the outcome. */
   abstract get isAsk(): boolean
 

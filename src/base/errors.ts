@@ -67,10 +67,22 @@ export class ActorAlreadyExistsError extends PulsingRuntimeError {
   override readonly code = 'actor_already_exists'
 }
 
+/** What an {@link ActorStoppedError} may carry beside its message. */
+export interface ActorStoppedErrorOptions extends PulsingErrorOptions {
+  /** Default `unknown`. */
+  readonly outcome?: 'not-sent' | 'unknown'
+}
+
 /** The actor has stopped, or stopped before it answered. */
 export class ActorStoppedError extends PulsingRuntimeError {
   override readonly name = 'ActorStoppedError'
   override readonly code = 'actor_stopped'
+  /** `not-sent`: the actor had stopped before its handler saw the message. `unknown`: the handler may have run. */
+  readonly outcome: 'not-sent' | 'unknown'
+  constructor(message: string, options: ActorStoppedErrorOptions = {}) {
+    super(message, options)
+    this.outcome = options.outcome ?? 'unknown'
+  }
 }
 
 /** The mailbox was full and its policy is not to wait. */
@@ -262,6 +274,20 @@ export function toActorError(thrown: unknown, address?: string): PulsingError {
   }
   if (thrown instanceof Error) return new PulsingSystemError(thrown.message, { cause: thrown, address })
   return new PulsingSystemError(describe(thrown), { cause: thrown, address })
+}
+
+/** Errors that other nodes sent: what they say of a message may be said of one of that node's own. */
+const received = /* @__PURE__ */ new WeakSet<object>()
+
+/** Notes that an error came from another node. */
+export function markReceived<E extends PulsingError>(error: E): E {
+  received.add(error)
+  return error
+}
+
+/** Whether an error came from another node, rather than from this one's attempt to reach it. */
+export function isReceived(error: object): boolean {
+  return received.has(error)
 }
 
 /** A short text for any value, for use in messages. Never throws. */

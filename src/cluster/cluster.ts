@@ -5,21 +5,30 @@
 
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import type { Member } from '../actor/actor-system.ts'
+import type { Timer } from '../base/clock.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
-import { type PulsingError, SessionResetError, UnreachableError } from '../base/errors.ts'
+import { ProtocolError, type PulsingError, SessionResetError, UnreachableError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { Link } from '../link/link.ts'
 import { Peers, type Routes } from '../remote/peers.ts'
 import type { Frame } from '../wire/frame.ts'
 import { FIRST_ROUTED_KIND, FRAME, UNDELIVERABLE } from '../wire/frame.ts'
 import type { FrameReader } from '../wire/frame-reader.ts'
+import { Absences } from './absences.ts'
 import { Directory } from './directory.ts'
 import { Forwarding } from './forwarding.ts'
+import type { Mesh } from './mesh.ts'
 import { Neighbours } from './neighbours.ts'
 import type { NodeRecord } from './topology.ts'
 import { Topology } from './topology.ts'
 import type { NodeChange, NodeSnapshot, Update } from './update.ts'
 import { decodeUpdates } from './update.ts'
+
+/** How old news may be at most when a member is given up, in milliseconds. */
+const FRESH_MS = 5_000
+
+/** The feature of a neighbour that looks on, and is no member. */
+export const OBSERVER = 'observer'
 
 export interface ClusterOptions {
   readonly runtime: ActorRuntime
@@ -28,8 +37,10 @@ export interface ClusterOptions {
   readonly features: readonly string[]
   readonly classes: readonly string[]
   readonly maxMessageBytes: number
-  /** How long what is pending with a node waits for a way there, in milliseconds. */
+  /** How long a node no way leads to stays a member, and what is pending with it waits, in milliseconds. */
   readonly graceMs: number
+  /** The same for pages that were hidden when they were last heard of. */
+  readonly hiddenGraceMs: number
 }
 
 /** Who decides about direct connections; set when a transport can make some. */
@@ -45,13 +56,24 @@ export class Cluster implements Routes {
   /** Public names, of this node and all others. */
   readonly directory: Directory
   upgrader: Upgrader | undefined
+  /** On a relay: who links it to all others. */
+  mesh: Mesh | undefined
   readonly #runtime: ActorRuntime
   readonly #forwarding: Forwarding
+  readonly #absences = new Absences()
+  /** Neighbours that look on: frames go to and fro, and nobody is told of them. */
+  readonly #observers = new Map<string, Link>()
+  readonly #graceMs: number
+  readonly #hiddenGraceMs: number
+  #absenceTimer: Timer | undefined
+  #absenceDueAt = Infinity
   readonly #synced = new WeakMap<Link, Deferred<void>>()
 
   constructor(options: ClusterOptions) {
-    const { runtime, random, kind, features, classes, maxMessageBytes, graceMs } = options
+    const { runtime, random, kind, features, classes, maxMessageBytes, graceMs, hiddenGraceMs } = options
     this.#runtime = runtime
+    this.#graceMs = graceMs
+    this.#hiddenGraceMs = hiddenGraceMs
     this.topology = new Topology({ nodeId: runtime.nodeId, kind, addr: undefined, features, classes })
     this.peers = new Peers(runtime, this, maxMessageBytes, graceMs)
     this.directory = new Directory(runtime, random, this.peers)
@@ -67,7 +89,8 @@ export class Cluster implements Routes {
   // Members and names
 
   members(): Member[] {
-    return [...this.topology.members()].map((record) => this.#member(record))
+    const absent = [...this.#absences.ids()].map((nodeId) => this.topology.record(nodeId)!)
+    return [...this.topology.members(), ...absent].map((record) => this.#member(record))
   }
 
   /** Settles when a neighbour has told all it knows. @throws UnreachableError when its link ends before that */
@@ -99,7 +122,7 @@ export class Cluster implements Routes {
 
   linkTo(nodeId: string): Link | undefined {
     const hop = this.topology.nextHop(nodeId)
-    return hop === undefined ? undefined : this.neighbours.link(hop)
+    return hop === undefined ? this.#observers.get(nodeId) : this.neighbours.link(hop)
   }
 
   sent(nodeId: string, bytes: number): void {
@@ -115,7 +138,8 @@ export class Cluster implements Routes {
   /** A link is up: both ends tell each other all they know. */
   neighbourJoined(link: Link): void {
     const { nodeId, kind, features } = link.peer
-    if (!this.topology.record(nodeId)) {
+    if (features.includes(OBSERVER)) this.#observers.set(nodeId, link)
+    else if (!this.topology.record(nodeId)) {
       // Version 0: whatever the neighbour says of itself replaces it.
       this.topology.applySnapshot({
         op: 'node',
@@ -127,9 +151,10 @@ export class Cluster implements Routes {
         classes: [],
         links: [],
         names: [],
+        isHidden: false,
       })
     }
-    if (!this.topology.self.links.has(nodeId)) {
+    if (!this.#observers.has(nodeId) && !this.topology.self.links.has(nodeId)) {
       this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: true })], link)
       this.#recompute()
     }
@@ -144,6 +169,11 @@ export class Cluster implements Routes {
   /** A neighbour is gone: the last link to it is over. */
   neighbourLeft(link: Link, error: PulsingError | undefined): void {
     const { nodeId } = link
+    if (this.#observers.delete(nodeId)) {
+      this.peers.gone(nodeId, new UnreachableError(`observer ${nodeId} has left`, { address: `actor://${nodeId}` }))
+      this.#runtime.events.emit('linkClosed', { nodeId, transport: link.transport, error })
+      return
+    }
     const rerouted = this.#peersVia(nodeId)
     // A port ends with the node behind it; so has a node that says goodbye. Said while others still know it behind us.
     if (link.hasLeft || (link.diesWithPeer && !link.wasClosed)) this.#bury(nodeId)
@@ -153,8 +183,11 @@ export class Cluster implements Routes {
         new SessionResetError(`the port to node ${nodeId} was closed`, { address: `actor://${nodeId}` }),
       )
     this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: false })])
-    this.#recompute()
+    // Nobody waits for a neighbour that was sent away, or that this node parted from.
+    this.#recompute(link.wasClosed || error instanceof ProtocolError || this.peers.closed !== undefined)
+    if (this.neighbours.size === 0) this.#absences.defer(this.#runtime.clock.now() + this.#graceMs)
     this.#resume(rerouted)
+    this.mesh?.unlinked(nodeId)
     this.#runtime.events.emit('linkClosed', { nodeId, transport: link.transport, error })
   }
 
@@ -177,11 +210,13 @@ export class Cluster implements Routes {
   /** One frame from a neighbour. @throws ProtocolError */
   received(link: Link, frame: Frame, reader: FrameReader): void {
     if (frame.kind === FRAME.cluster) {
-      for (const update of decodeUpdates(frame.payload)) this.#learn(link, update)
+      this.#learn(link, decodeUpdates(frame.payload))
       return
     }
     if (frame.kind < FIRST_ROUTED_KIND) return
-    const from = this.#forwarding.accept(link, frame, reader)
+    const from = this.#observers.has(link.nodeId)
+      ? this.#forwarding.acceptDirect(link, frame)
+      : this.#forwarding.accept(link, frame, reader)
     if (from === undefined) return
     if (frame.kind !== FRAME.undeliverable) {
       this.peers.receive(link, from, frame)
@@ -197,50 +232,73 @@ export class Cluster implements Routes {
       )
   }
 
-  #learn(link: Link, update: Update): void {
-    switch (update.op) {
-      case 'synced':
-        this.#syncOf(link).resolve()
-        return
-      case 'want': {
-        const record = this.topology.member(update.nodeId)
-        if (record && record.version > 0) this.neighbours.send(link, [this.topology.snapshot(record)])
-        return
+  /** Takes in what a neighbour tells in one go; the ways are worked out once, after all of it. */
+  #learn(link: Link, updates: readonly Update[]): void {
+    const news: (NodeSnapshot | NodeChange)[] = []
+    const namesBefore: (ReadonlyMap<string, string> | undefined)[] = []
+    let isMoved = false
+    let isSynced = false
+    for (const update of updates) {
+      switch (update.op) {
+        case 'synced':
+          isSynced = true
+          break
+        case 'want': {
+          const record = this.topology.member(update.nodeId)
+          if (record && record.version > 0) this.neighbours.send(link, [this.topology.snapshot(record)])
+          break
+        }
+        case 'gone':
+          isMoved = (this.#forwarding.mayBury(link, update.nodeId) && this.#bury(update.nodeId, link)) || isMoved
+          break
+        default: {
+          if (this.#observers.has(link.nodeId) || !this.#forwarding.maySpeakFor(link, update.nodeId)) break
+          const before = this.topology.record(update.nodeId)?.names
+          if (!this.#apply(link, update)) break
+          news.push(update)
+          namesBefore.push(before)
+          isMoved ||= update.op === 'node' || update.op === 'link'
+        }
       }
-      case 'gone':
-        if (this.#forwarding.mayBury(link, update.nodeId) && this.#bury(update.nodeId, link)) this.#recompute()
-        return
-      default:
-        if (this.#forwarding.maySpeakFor(link, update.nodeId)) this.#apply(link, update)
     }
+    if (news.length > 0) this.neighbours.tell(news, link)
+    if (isMoved) this.#recompute()
+    for (const [i, update] of news.entries()) this.#index(update, namesBefore[i])
+    if (isSynced) this.#syncOf(link).resolve()
   }
 
   /** A node has ended: everybody is told, and nobody waits for it. */
   #bury(nodeId: string, except?: Link): boolean {
     if (this.topology.bury(nodeId) !== 'news') return false
     this.neighbours.tell([{ op: 'gone', nodeId }], except)
+    const record = this.topology.record(nodeId)!
+    if (this.#absences.remove(nodeId)) this.#tellMember('memberLeft', record)
     this.peers.gone(nodeId, new UnreachableError(`node ${nodeId} has ended`, { address: `actor://${nodeId}` }))
     return true
   }
 
-  #apply(link: Link, update: NodeSnapshot | NodeChange): void {
-    const before = this.topology.record(update.nodeId)
-    const namesBefore = update.op === 'node' ? before?.names : undefined
+  /** Whether it was news. */
+  #apply(link: Link, update: NodeSnapshot | NodeChange): boolean {
     const applied = update.op === 'node' ? this.topology.applySnapshot(update) : this.topology.applyChange(update)
     if (applied === 'gap') this.neighbours.send(link, [{ op: 'want', nodeId: update.nodeId }])
-    if (applied !== 'news') return
+    if (applied !== 'news') return false
     this.#wantNeighboursOf(update.nodeId, link)
-    this.neighbours.tell([update], link)
-    if (update.op !== 'name') this.#recompute()
-    const names = this.topology.record(update.nodeId)?.names
-    for (const name of namesBefore?.keys() ?? []) if (!names?.has(name)) this.directory.remove(name, update.nodeId)
-    const record = this.topology.member(update.nodeId)
-    if (!record) return
-    if (update.op === 'name') this.#indexName(record.nodeId, update.name, update.actorId)
-    else if (update.op === 'node') {
-      for (const [name, actorId] of record.names) this.directory.add(name, { nodeId: record.nodeId, actorId })
-      if (before) this.#runtime.events.emit('memberUpdated', { member: this.#member(record) })
+    return true
+  }
+
+  /** What users see of news: names, and members that changed. */
+  #index(update: NodeSnapshot | NodeChange, namesBefore: ReadonlyMap<string, string> | undefined): void {
+    const { nodeId } = update
+    if (update.op === 'node') {
+      const names = this.topology.record(nodeId)?.names
+      for (const name of namesBefore?.keys() ?? []) if (!names?.has(name)) this.directory.remove(name, nodeId)
     }
+    const record = this.topology.member(nodeId)
+    if (!record) return
+    if (update.op === 'name') this.#indexName(nodeId, update.name, update.actorId)
+    else if (update.op === 'node')
+      for (const [name, actorId] of record.names) this.directory.add(name, { nodeId, actorId })
+    if (update.op === 'state' || (update.op === 'node' && namesBefore)) this.#tellMember('memberUpdated', record)
   }
 
   /** Whoever joined while others were parted may have heard of a node, and never what it is. */
@@ -254,39 +312,97 @@ export class Cluster implements Routes {
     else this.directory.add(name, { nodeId, actorId })
   }
 
-  #recompute(): void {
-    const { joined, left } = this.topology.recompute()
-    for (const record of left) {
+  /** @param isMeant whether ways were given up on purpose: nobody is awaited then */
+  #recompute(isMeant = false): void {
+    const { found, lost } = this.topology.recompute((nodeId) => this.#absences.has(nodeId))
+    for (const record of lost) {
       for (const name of record.names.keys()) this.directory.remove(name, record.nodeId)
-      if (!record.isGone)
-        this.peers.lost(
-          record.nodeId,
-          new UnreachableError(`no way leads to node ${record.nodeId} any more`, {
-            address: `actor://${record.nodeId}`,
-          }),
-        )
-      this.#runtime.events.emit('memberLeft', { member: this.#member(record) })
+      if (!record.isGone) this.#miss(record, isMeant)
+      if (record.isGone || isMeant) this.#tellMember('memberLeft', record)
     }
-    for (const record of joined) {
+    for (const record of found) {
+      const isBack = this.#absences.remove(record.nodeId)
       this.peers.found(record.nodeId)
       for (const [name, actorId] of record.names) this.directory.add(name, { nodeId: record.nodeId, actorId })
-      this.#runtime.events.emit('memberJoined', { member: this.#member(record) })
+      this.#tellMember(isBack ? 'memberUpdated' : 'memberJoined', record)
     }
   }
 
-  #member({ nodeId, addr, kind }: NodeRecord): Member {
+  /** No way leads to a member any more: it stays one for a while, and what is pending with it waits. */
+  #miss(record: NodeRecord, isMeant: boolean): void {
+    const { nodeId } = record
+    const graceMs = record.isHidden ? Math.max(this.#graceMs, this.#hiddenGraceMs) : this.#graceMs
+    this.peers.lost(
+      nodeId,
+      new UnreachableError(`no way leads to node ${nodeId} any more`, { address: `actor://${nodeId}` }),
+      graceMs,
+    )
+    if (isMeant) return
+    this.#absences.add(nodeId, this.#runtime.clock.now() + graceMs)
+    this.#awaitAbsent()
+    this.#tellMember('memberUpdated', record)
+  }
+
+  /** Sees to it that who is absent for too long is no member any more. */
+  #awaitAbsent(): void {
+    const { clock } = this.#runtime
+    const dueAt = this.#absences.next ?? Infinity
+    if (dueAt >= this.#absenceDueAt) return
+    this.#absenceTimer?.cancel()
+    this.#absenceDueAt = dueAt
+    this.#absenceTimer = clock.setTimer(() => {
+      this.#absenceDueAt = Infinity
+      if (this.#isDeaf()) this.#absences.defer(clock.now() + FRESH_MS)
+      const left = this.#absences.due(clock.now()).map((nodeId) => this.topology.record(nodeId)!)
+      for (const record of left) this.#tellMember('memberLeft', record)
+      this.#awaitAbsent()
+    }, dueAt - clock.now())
+    this.#absenceTimer.hold(false)
+  }
+
+  /** Whether no neighbour was heard lately, though there are some: who is back may have been told in vain. They are asked. */
+  #isDeaf(): boolean {
+    const freshSince = this.#runtime.clock.now() - FRESH_MS
+    const links = [...this.neighbours.links()]
+    if (links.length === 0 || links.some(({ heardAt }) => heardAt >= freshSince)) return false
+    for (const link of links) link.probe()
+    return true
+  }
+
+  #tellMember(event: 'memberJoined' | 'memberUpdated' | 'memberLeft', record: NodeRecord): void {
+    const { nodeId, kind, addr } = record
+    if (event === 'memberLeft') this.mesh?.remove(nodeId)
+    else if (kind === 'relay' && addr !== undefined && record !== this.topology.self) this.mesh?.add(nodeId, addr)
+    this.#runtime.events.emit(event, { member: this.#member(record) })
+  }
+
+  #member(record: NodeRecord): Member {
+    const { nodeId, addr, kind } = record
     return {
       nodeId,
       kind,
-      status: 'online',
+      status: this.#status(record),
       isSelf: nodeId === this.#runtime.nodeId,
       ...(addr === undefined ? {} : { addr }),
     }
   }
 
+  #status(record: NodeRecord): Member['status'] {
+    if (this.topology.member(record.nodeId)) return record.isHidden ? 'hidden' : 'online'
+    return record.kind === 'leaf' && this.topology.isDetached(record) ? 'detached' : 'unreachable'
+  }
+
+  /** This page is hidden, or shown again: everybody is told. */
+  set isHidden(isHidden: boolean) {
+    if (this.topology.self.isHidden === isHidden) return
+    this.neighbours.tell([this.topology.changeSelf({ op: 'state', isHidden })])
+    this.#tellMember('memberUpdated', this.topology.self)
+  }
+
   /** Leaves the cluster: what waits fails with `error`, neighbours are told, links end after what was sent has left. */
   async close(error: PulsingError): Promise<void> {
     this.directory.close(error)
+    this.#absenceTimer?.cancel()
     this.peers.close(error)
     await this.neighbours.close()
   }

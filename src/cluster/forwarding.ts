@@ -31,6 +31,13 @@ export class Forwarding {
     return undefined
   }
 
+  /** As {@link accept}, for a neighbour that is no member: it speaks to this node, for itself. */
+  acceptDirect(link: Link, frame: Frame): string | undefined {
+    const { from, to } = frame
+    const isDirect = (from === '' || from === link.nodeId) && (to === '' || to === this.#topology.self.nodeId)
+    return isDirect ? link.nodeId : undefined
+  }
+
   /** Whether a neighbour may send in the name of a node: its own, one behind it, or any but this one if it is a relay. Relays are trusted. */
   maySpeakFor(link: Link, nodeId: string): boolean {
     if (nodeId === link.nodeId) return true

@@ -39,6 +39,15 @@ export class Neighbours implements LinkHandler {
     this.#listener = listener
   }
 
+  /** All links that count, one per neighbour. */
+  links(): IterableIterator<Link> {
+    return this.#links.values()
+  }
+
+  get size(): number {
+    return this.#links.size
+  }
+
   link(nodeId: string): Link | undefined {
     return this.#links.get(nodeId)
   }
@@ -73,6 +82,11 @@ export class Neighbours implements LinkHandler {
     const links = [...this.#links.values(), ...this.#retiring]
     for (const link of links) link.close(GOAWAY.leaving, 'leaving')
     await Promise.all(links.map((link) => link.over))
+  }
+
+  /** Gives up the links that may break without their neighbour ending; it is met again over another. */
+  suspend(): void {
+    for (const link of this.#links.values()) if (!link.diesWithPeer) link.abort('this page is put aside')
   }
 
   #sendPayload(link: Link, payload: Uint8Array): void {

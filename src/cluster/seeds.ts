@@ -23,6 +23,7 @@ export class Seeds {
   readonly #clock: Clock
   readonly #random: Random
   readonly #closing = new AbortController()
+  readonly #waiting = new Set<() => void>()
 
   constructor(dialer: SeedDialer, clock: Clock, random: Random) {
     this.#dialer = dialer
@@ -42,6 +43,11 @@ export class Seeds {
       const ended = groups.map((group) => this.#keep(group, resolve, (error) => void (refusal = error)))
       void Promise.all(ended).then(() => (refusal ? reject(refusal) : resolve()))
     })
+  }
+
+  /** Tries again at once what waits to be tried again. */
+  retry(): void {
+    for (const wake of [...this.#waiting]) wake()
   }
 
   /** Stops trying. Links that are up stay up. */
@@ -86,12 +92,14 @@ export class Seeds {
       let timer: Timer | undefined
       const done = (): void => {
         timer?.cancel()
+        this.#waiting.delete(done)
         signal.removeEventListener('abort', done)
         resolve()
       }
       if (signal.aborted) done()
       else {
         timer = this.#clock.setTimer(done, delayMs)
+        this.#waiting.add(done)
         signal.addEventListener('abort', done)
       }
     })

@@ -1,15 +1,16 @@
 /**
- * The actor every node runs for the cluster, named `system/core`: creates actors of listed classes for other members, and
- * tells them when actors they watch have ended.
+ * The actor every node runs for the cluster, named `system/core`: creates actors of listed classes for other members,
+ * tells them when actors they watch have ended, and has what is asked about its node answered.
  */
 import type { ActorLike, StopReason } from '../actor/actor.ts'
-import type { ActorContext } from '../actor/actor-context.ts'
+import type { MessageContext } from '../actor/actor-context.ts'
 import type { ActorRef } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import type { SpawnOptions } from '../actor/actor-system.ts'
-import { CREATE_TYPE, WATCH_TYPE } from '../actor/system-names.ts'
+import { CREATE_TYPE, isInspection, WATCH_TYPE } from '../actor/system-names.ts'
 import { describe, PermissionDeniedError, PulsingUnsupportedError } from '../base/errors.ts'
 import type { Message } from '../message/message.ts'
+import type { Inspector } from './inspector.ts'
 
 /** The value of a request to create an actor. */
 export interface CreateRequest {
@@ -25,20 +26,28 @@ export type ClassHost = (type: string, args: readonly unknown[]) => object | und
 export class SystemActor implements ActorLike {
   readonly #runtime: ActorRuntime
   readonly #host: ClassHost
+  readonly #loadInspector: (() => Promise<Inspector>) | undefined
+  #inspector: Inspector | undefined
 
-  constructor(runtime: ActorRuntime, host: ClassHost) {
+  /** @param inspector comes when it is first needed; without one, nothing is told about the node */
+  constructor(runtime: ActorRuntime, host: ClassHost, inspector?: () => Promise<Inspector>) {
     this.#runtime = runtime
     this.#host = host
+    this.#loadInspector = inspector
   }
 
-  receive(msg: Message, ctx: ActorContext): unknown {
+  receive(msg: Message, ctx: MessageContext): unknown {
     if (!msg.isStream) {
       if (msg.msgType === CREATE_TYPE) return this.#create(msg.toObject<CreateRequest>())
       if (msg.msgType === WATCH_TYPE) return this.#watch(msg.toObject(), ctx.signal)
+      if (this.#loadInspector && isInspection(msg.msgType)) return this.#inspect(msg, ctx, this.#loadInspector)
     }
-    throw new PulsingUnsupportedError(
-      `expected a request of type ${CREATE_TYPE} or ${WATCH_TYPE}, got ${describe(msg.msgType)}`,
-    )
+    throw new PulsingUnsupportedError(`expected a request this node knows, got one of type ${describe(msg.msgType)}`)
+  }
+
+  async #inspect(msg: Message, ctx: MessageContext, load: () => Promise<Inspector>): Promise<unknown> {
+    this.#inspector ??= await load()
+    return this.#inspector.answer(msg, ctx)
   }
 
   /** Why an actor ended, once it has; at once for one that is not there. */

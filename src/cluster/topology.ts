@@ -1,7 +1,7 @@
 /**
- * Who is in the cluster and which way leads there. Pure: records of nodes go in, reachable nodes and next hops come out.
- * A node is a member while a path leads to it; an edge counts when both its ends claim it. A node that dies disappears
- * when its neighbours withdraw their claims, and its record, left behind, brings it back to nobody.
+ * What is known of all nodes, and which way leads where. Pure: records of nodes go in, reachable nodes and next hops come
+ * out. An edge counts when both its ends claim it. A node that dies disappears when its neighbours withdraw their claims,
+ * and its record, left behind, brings it back to nobody.
  */
 import type { NodeChange, NodeSnapshot } from './update.ts'
 
@@ -15,6 +15,7 @@ export interface NodeRecord {
   classes: readonly string[]
   readonly links: Set<string>
   readonly names: Map<string, string>
+  isHidden: boolean
   /** Ended for good: ids are new for every boot, so that nothing brings it back. */
   isGone?: boolean
 }
@@ -36,8 +37,8 @@ export class Topology {
   readonly #records = new Map<string, NodeRecord>()
   #nextHops = new Map<string, string>()
 
-  constructor(self: Omit<NodeRecord, 'version' | 'links' | 'names'>) {
-    this.self = { ...self, version: 1, links: new Set(), names: new Map() }
+  constructor(self: Omit<NodeRecord, 'version' | 'links' | 'names' | 'isHidden'>) {
+    this.self = { ...self, version: 1, links: new Set(), names: new Map(), isHidden: false }
     this.#records.set(self.nodeId, this.self)
   }
 
@@ -50,40 +51,38 @@ export class Topology {
     return this.#records.values()
   }
 
-  /** The record of a member: a node some path leads to, this one included. */
+  /** The record of a node some path leads to, this one included. */
   member(nodeId: string): NodeRecord | undefined {
     return nodeId === this.self.nodeId || this.#nextHops.has(nodeId) ? this.#records.get(nodeId) : undefined
   }
 
-  /** Members, this node first, then by distance. */
+  /** Nodes some path leads to, this node first, then by distance. */
   *members(): IterableIterator<NodeRecord> {
     yield this.self
     for (const nodeId of this.#nextHops.keys()) yield this.#records.get(nodeId)!
   }
 
-  /** The neighbour on the shortest way to a node. */
+  /** Whether a node was cut off from a relay that is still there, and not together with it. */
+  isDetached({ links }: NodeRecord): boolean {
+    for (const nodeId of links) if (this.member(nodeId)?.kind === 'relay') return true
+    return false
+  }
+
+  /** The neighbour on the cheapest way to a node. */
   nextHop(nodeId: string): string | undefined {
     return this.#nextHops.get(nodeId)
   }
 
-  snapshot({ nodeId, version, kind, addr, features, classes, links, names }: NodeRecord): NodeSnapshot {
-    return { op: 'node', nodeId, version, kind, addr, features, classes, links: [...links], names: [...names] }
+  snapshot({ links, names, isGone: _, ...record }: NodeRecord): NodeSnapshot {
+    return { op: 'node', ...record, links: [...links], names: [...names] }
   }
 
   /** Takes in a whole record of another node. */
-  applySnapshot({ nodeId, version, kind, addr, features, classes, links, names }: NodeSnapshot): Applied {
+  applySnapshot({ op: _, links, names, ...record }: NodeSnapshot): Applied {
+    const { nodeId, version } = record
     const known = this.#records.get(nodeId)
     if (known && (known.isGone || known.version >= version)) return 'known'
-    this.#records.set(nodeId, {
-      nodeId,
-      version,
-      kind,
-      addr,
-      features,
-      classes,
-      links: new Set(links),
-      names: new Map(names),
-    })
+    this.#records.set(nodeId, { ...record, links: new Set(links), names: new Map(names) })
     return 'news'
   }
 
@@ -108,7 +107,10 @@ export class Topology {
 
   /** Changes this node's own record; the change, to be told to others. */
   changeSelf(
-    change: { op: 'link'; other: string; isUp: boolean } | { op: 'name'; name: string; actorId: string | undefined },
+    change:
+      | { op: 'link'; other: string; isUp: boolean }
+      | { op: 'name'; name: string; actorId: string | undefined }
+      | { op: 'state'; isHidden: boolean },
   ): NodeChange {
     this.self.version++
     const numbered: NodeChange = { ...change, nodeId: this.self.nodeId, version: this.self.version }
@@ -119,9 +121,13 @@ export class Topology {
   /**
    * Works out the ways anew, after links changed.
    *
-   * @returns nodes that became members, and nodes that no longer are
+   * @param keeps whether to keep the record of a node no way leads to, though there are many
+   * @returns nodes a way leads to now, and nodes none leads to any more
    */
-  recompute(): { readonly joined: NodeRecord[]; readonly left: NodeRecord[] } {
+  recompute(keeps: (nodeId: string) => boolean = () => false): {
+    readonly found: NodeRecord[]
+    readonly lost: NodeRecord[]
+  } {
     const before = this.#nextHops
     const hops = new Map<string, string>()
     // Nodes to be looked at, by what the way there costs: the first time a node comes up is the cheapest.
@@ -140,13 +146,14 @@ export class Topology {
           if (this.#records.get(nodeId)?.links.has(record.nodeId)) reach(nodeId, hop, next)
       }
     }
-    const left = [...before.keys()].filter((nodeId) => !hops.has(nodeId)).map((nodeId) => this.#records.get(nodeId)!)
+    const lost = [...before.keys()].filter((nodeId) => !hops.has(nodeId)).map((nodeId) => this.#records.get(nodeId)!)
     this.#nextHops = hops
     if (this.#records.size > 2 * hops.size + MAX_STRANGERS) {
-      for (const nodeId of [...this.#records.keys()]) if (!this.member(nodeId)) this.#records.delete(nodeId)
+      for (const nodeId of [...this.#records.keys()])
+        if (!this.member(nodeId) && !keeps(nodeId)) this.#records.delete(nodeId)
     }
-    const joined = [...hops.keys()].filter((nodeId) => !before.has(nodeId)).map((nodeId) => this.#records.get(nodeId)!)
-    return { joined, left }
+    const added = [...hops.keys()].filter((nodeId) => !before.has(nodeId)).map((nodeId) => this.#records.get(nodeId)!)
+    return { found: added, lost }
   }
 }
 
@@ -154,6 +161,7 @@ function edit(record: NodeRecord, change: NodeChange): void {
   if (change.op === 'link') {
     if (change.isUp) record.links.add(change.other)
     else record.links.delete(change.other)
-  } else if (change.actorId === undefined) record.names.delete(change.name)
+  } else if (change.op === 'state') record.isHidden = change.isHidden
+  else if (change.actorId === undefined) record.names.delete(change.name)
   else record.names.set(change.name, change.actorId)
 }

@@ -17,9 +17,14 @@ export interface NodeSnapshot {
   readonly classes: readonly string[]
   readonly links: readonly string[]
   readonly names: readonly (readonly [name: string, actorId: string])[]
+  /** Whether it is a page nobody sees now. */
+  readonly isHidden: boolean
 }
 
-/** One change of a node's record: a neighbour came or went, a public name appeared (`actorId`) or went (undefined). */
+/**
+ * One change of a node's record: a neighbour came or went, a public name appeared (`actorId`) or went (undefined), its
+ * page was hidden or shown.
+ */
 export type NodeChange =
   | {
       readonly op: 'link'
@@ -35,6 +40,12 @@ export type NodeChange =
       readonly name: string
       readonly actorId: string | undefined
     }
+  | {
+      readonly op: 'state'
+      readonly nodeId: string
+      readonly version: number
+      readonly isHidden: boolean
+    }
 
 /** News, that a node has ended, a request for a node's whole record, or the end of what a new neighbour is told first. */
 export type Update =
@@ -47,6 +58,8 @@ export type Update =
 const MAX_UPDATES = 1024
 const MAX_LIST = 100_000
 const MAX_TEXT = 256
+const HIDDEN = 'hidden'
+const VISIBLE = 'visible'
 
 export function encodeUpdates(updates: readonly Update[]): Uint8Array {
   return encodeCbor(updates.map(toArray))
@@ -71,13 +84,16 @@ export function decodeUpdates(bytes: Uint8Array): Update[] {
 function toArray(update: Update): unknown[] {
   switch (update.op) {
     case 'node': {
-      const { nodeId, version, kind, addr, features, classes, links, names } = update
-      return ['node', nodeId, version, kind, addr ?? null, features, classes, links, names]
+      const { nodeId, version, kind, addr, features, classes, links, names, isHidden } = update
+      const record = ['node', nodeId, version, kind, addr ?? null, features, classes, links, names]
+      return isHidden ? [...record, HIDDEN] : record
     }
     case 'link':
       return ['link', update.nodeId, update.version, update.other, update.isUp]
     case 'name':
       return ['name', update.nodeId, update.version, update.name, update.actorId ?? null]
+    case 'state':
+      return ['state', update.nodeId, update.version, update.isHidden ? HIDDEN : VISIBLE]
     case 'want':
     case 'gone':
       return [update.op, update.nodeId]
@@ -96,7 +112,7 @@ function fromArray(value: unknown): Update {
   const head = { nodeId, version: version as number }
   switch (op) {
     case 'node': {
-      const [kind, addr, features, classes, links, names] = rest
+      const [kind, addr, features, classes, links, names, state] = rest
       if (kind !== 'relay' && kind !== 'leaf')
         throw new ProtocolError(`expected kind "relay" or "leaf", got ${describe(kind)}`)
       if (addr !== null && !isText(addr)) throw new ProtocolError(`expected an address or null, got ${describe(addr)}`)
@@ -109,6 +125,7 @@ function fromArray(value: unknown): Update {
         classes: list(classes, isText),
         links: list(links, isId),
         names: list(names, isNameEntry),
+        isHidden: state === HIDDEN,
       }
     }
     case 'link': {
@@ -123,6 +140,9 @@ function fromArray(value: unknown): Update {
         throw new ProtocolError(`expected a name and an actor id or null, got ${describe(rest)}`)
       return { op, ...head, name, actorId: actorId ?? undefined }
     }
+    case 'state':
+      // A state that is not known is none of those that matter.
+      return { op, ...head, isHidden: rest[0] === HIDDEN }
     default:
       throw new ProtocolError(`expected a cluster update, got ${describe(op)}`)
   }

@@ -21,6 +21,7 @@ export type {
   Census,
   ConnectOptions,
   CreateOptions,
+  InstanceInfo,
   Member,
   Peer,
   ResolveOptions,
@@ -71,8 +72,17 @@ export {
   UnreachableError,
 } from '../base/errors.ts'
 export type { Random } from '../base/random.ts'
-export type { Limits } from '../config.ts'
-export { DEFAULT_MAX_MESSAGE_BYTES, DEFAULT_SESSION_GRACE_MS, MAX_MESSAGE_BYTES, SystemConfig } from '../config.ts'
+export { DEFAULT_LEASE_MS } from '../cluster/lease-table.ts'
+export type { ExclusiveNamesOptions, Limits } from '../config.ts'
+export {
+  DEFAULT_INSPECT,
+  DEFAULT_MAX_MESSAGE_BYTES,
+  DEFAULT_SESSION_GRACE_MS,
+  MAX_LEASE_MS,
+  MAX_MESSAGE_BYTES,
+  MIN_LEASE_MS,
+  SystemConfig,
+} from '../config.ts'
 export type { Applicant, Auth } from '../link/auth-setting.ts'
 export type {
   Attachments,

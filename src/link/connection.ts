@@ -34,6 +34,11 @@ export interface Connection {
    * may lose a connection while both sides live. Default false.
    */
   readonly diesWithPeer?: boolean
+  /**
+   * Whether the other side is known to be a program of this machine, or a page of it that this machine serves. Default
+   * false: it may be anywhere.
+   */
+  readonly isFromThisMachine?: boolean
   /** Bytes sent that have not left, or not been taken, yet; as far as the platform tells. */
   readonly waitingBytes: number
   /** Starts delivery. Called once. Whatever arrived before is delivered first, never dropped, and never inside this call. */

@@ -10,9 +10,26 @@ export const GONE_AFTER_MS = 40_000
 /** How often the verdict is asked for, in milliseconds. */
 export const CHECK_EVERY_MS = 5_000
 
+/** How patient a side is. */
+export interface Patience {
+  readonly probeAfterMs: number
+  readonly goneAfterMs: number
+  readonly checkEveryMs: number
+}
+
+/** With a tab, whose timers browsers slow down, or any other leaf. */
+export const USUAL_PATIENCE: Patience = {
+  probeAfterMs: PROBE_AFTER_MS,
+  goneAfterMs: GONE_AFTER_MS,
+  checkEveryMs: CHECK_EVERY_MS,
+}
+/** Between relays: ways are to lead around one that fell silent within seconds. */
+export const RELAY_PATIENCE: Patience = { probeAfterMs: 2_000, goneAfterMs: 6_000, checkEveryMs: 1_000 }
+
 export type Verdict = 'alive' | 'probe' | 'gone'
 
 export class Heartbeat {
+  patience: Patience = USUAL_PATIENCE
   #heardAt: number
   #checkedAt: number
   #probedAt: number | undefined
@@ -28,17 +45,23 @@ export class Heartbeat {
     this.#probedAt = undefined
   }
 
-  /** What to do now. Expected every {@link CHECK_EVERY_MS}. */
+  /** When something was last received. */
+  get heardAt(): number {
+    return this.#heardAt
+  }
+
+  /** What to do now. Expected every `patience.checkEveryMs`. */
   check(now: number): Verdict {
-    const wasAsleep = now - this.#checkedAt > 3 * CHECK_EVERY_MS
+    const { probeAfterMs, goneAfterMs, checkEveryMs } = this.patience
+    const wasAsleep = now - this.#checkedAt > 3 * checkEveryMs
     this.#checkedAt = now
     const silentMs = now - this.#heardAt
-    if (silentMs < PROBE_AFTER_MS) return 'alive'
+    if (silentMs < probeAfterMs) return 'alive'
     if (this.#probedAt === undefined || wasAsleep) {
       this.#probedAt = now
       return 'probe'
     }
-    if (silentMs >= GONE_AFTER_MS && now - this.#probedAt >= PROBE_AFTER_MS) return 'gone'
+    if (silentMs >= goneAfterMs && now - this.#probedAt >= probeAfterMs) return 'gone'
     return 'alive'
   }
 }

@@ -15,7 +15,7 @@ import { FrameReader } from '../wire/frame-reader.ts'
 import { admit, presentToken } from './auth.ts'
 import type { Auth } from './auth-setting.ts'
 import type { Attachments, Connection, ConnectionHandler } from './connection.ts'
-import { CHECK_EVERY_MS, Heartbeat } from './heartbeat.ts'
+import { Heartbeat, RELAY_PATIENCE } from './heartbeat.ts'
 import type { Hello } from './hello.ts'
 import { commonVersion, decodeHello, encodeHello, MAX_HELLO_BYTES } from './hello.ts'
 import { Outbox } from './outbox.ts'
@@ -116,6 +116,10 @@ export class Link implements ConnectionHandler {
   get diesWithPeer(): boolean {
     return this.#connection.diesWithPeer === true
   }
+  /** Whether the neighbour is known to be on this machine. */
+  get isFromThisMachine(): boolean {
+    return this.#connection.isFromThisMachine === true
+  }
   /** Whether one of the two nodes closed this link, and lives on. */
   get wasClosed(): boolean {
     return this.#wasClosed
@@ -127,6 +131,10 @@ export class Link implements ConnectionHandler {
   /** The largest frame this link takes, in bytes. */
   get maxFrameBytes(): number {
     return this.#connection.maxBatchBytes
+  }
+  /** When the neighbour was last heard, in milliseconds of the clock. */
+  get heardAt(): number {
+    return this.#heartbeat.heardAt
   }
   /** Whether the sender should wait, see {@link whenWritable}. */
   get isBlocked(): boolean {
@@ -162,6 +170,11 @@ export class Link implements ConnectionHandler {
   /** Sends a frame on as it came, one hop less. */
   forward(raw: Uint8Array, hopsAt: number): void {
     if (this.#state === 'open') this.#outbox.addRaw(raw, hopsAt)
+  }
+
+  /** Asks for a sign of life. What the neighbour sent before comes before its answer. */
+  probe(): void {
+    if (this.isOpen) this.#sendControl(FRAME.ping)
   }
 
   /** Ends the link after what was sent has left, telling the neighbour why. */
@@ -303,6 +316,7 @@ export class Link implements ConnectionHandler {
     if (!this.#hasAdmitted || !this.#isWelcome) return
     this.#state = 'open'
     this.#timer.cancel()
+    if (this.#options.hello.kind === 'relay' && this.peer.kind === 'relay') this.#heartbeat.patience = RELAY_PATIENCE
     this.#scheduleCheck()
     this.#handler.opened(this)
   }
@@ -361,7 +375,7 @@ export class Link implements ConnectionHandler {
       }
       if (verdict === 'probe') this.#sendControl(FRAME.ping)
       this.#scheduleCheck()
-    }, CHECK_EVERY_MS)
+    }, this.#heartbeat.patience.checkEveryMs)
     this.#timer.hold(false)
   }
 

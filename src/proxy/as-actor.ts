@@ -28,7 +28,8 @@ export interface ActorClass<T extends Constructor> {
    * like any value.
    *
    * @throws what `local` throws, from over there too, and what `ActorRef.ask` throws
-   * @throws UnreachableError when `options({ node })` is no member
+   * @throws UnreachableError when `options({ node })` is no member, or a policy's function chooses none
+   * @throws ConfigError when `options({ policy })` is no policy, or its function returns no instance of those it got
    * @throws PermissionDeniedError when that node does not list the class in `withActors`
    * @throws ConfigError when the class has no type name
    */
@@ -39,7 +40,7 @@ export interface ActorClass<T extends Constructor> {
    * @throws ActorNotFoundError when it does not appear in time
    */
   resolve(system: ActorSystem, name: string, options?: ResolveOptions): Promise<ActorProxy<Instance<T>>>
-  /** `local` and `remote` with a name, public or not, on a given node. */
+  /** `local` and `remote` with a name, public or not, on a given node or one that a policy chooses. */
   options(options: CreateOptions): Pick<ActorClass<T>, 'local' | 'remote'>
 }
 
@@ -158,7 +159,7 @@ async function createLocal(
   options: CreateOptions,
 ): Promise<ActorProxy<object>> {
   if (options.node !== undefined && options.node !== system.nodeId) return createRemote(Class, system, args, options)
-  const { name, ...spawnOptions } = options
+  const { name, policy: _onlyForRemote, ...spawnOptions } = options
   const factory = (): ActorSource => new (Class as new (...args: readonly unknown[]) => ActorSource)(...args)
   const ref = await system.spawn(factory, name ?? autoName(Class), spawnOptions as SpawnOptions)
   return ref.asType(Class)

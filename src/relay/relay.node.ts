@@ -7,7 +7,7 @@ import type { ActorSystem } from '../actor/actor-system.ts'
 import type { Logger } from '../actor/system-events.ts'
 import { asyncDispose } from '../base/disposal.ts'
 import { ConfigError, describe } from '../base/errors.ts'
-import type { Limits } from '../config.ts'
+import type { ExclusiveNamesOptions, Limits } from '../config.ts'
 import { SystemConfig } from '../config.ts'
 import type { Auth } from '../link/auth-setting.ts'
 import { Network } from '../network.ts'
@@ -43,6 +43,18 @@ export interface RelayOptions {
   readonly seeds?: readonly string[]
   /** Who may link to this relay. Default: everybody `origins` lets through. */
   readonly auth?: Auth
+  /**
+   * Which nodes, apart from other relays, are told about the cluster through this relay: neighbours on this machine, all
+   * nodes, or none. Default `this-machine`.
+   */
+  readonly inspect?: Limits['inspect']
+  /** Whether those nodes may also stop actors, of this relay and through it of others. Default false. */
+  readonly management?: boolean
+  /**
+   * Whether this relay is the one of its cluster that grants exclusive names, as `SystemConfig.withExclusiveNames` says;
+   * an object sets how long for. Default false.
+   */
+  readonly authority?: boolean | Pick<ExclusiveNamesOptions, 'leaseMs'>
   /** Bounds of the relay's own node, as `SystemConfig.withLimits` takes them. */
   readonly limits?: Partial<Limits>
   /** Where log lines go. Default: the console, warnings and errors only. */
@@ -88,6 +100,9 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
     origins,
     seeds,
     auth,
+    inspect,
+    management,
+    authority = false,
     limits,
     logger,
   } = options
@@ -96,7 +111,13 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   let config = SystemConfig.withAddr(`ws://${host.includes(':') ? `[${host}]` : host}:${port}`)
   if (seeds) config = config.withSeeds(seeds)
   if (auth) config = config.withAuth(auth)
+  if (authority !== false)
+    config = config.withExclusiveNames(
+      typeof authority === 'object' ? { ...authority, authority: true } : { authority },
+    )
   if (limits) config = config.withLimits(limits)
+  if (inspect !== undefined) config = config.withLimits({ inspect })
+  if (management !== undefined) config = config.withLimits({ management })
   if (logger) config = config.withLogger(logger)
   const listening = origins === undefined ? {} : { origins }
   const webSocket = webSocketBothWays(listening)

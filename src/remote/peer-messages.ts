@@ -35,7 +35,7 @@ export interface OutcomeLine {
 }
 
 export class PeerMessages implements ReplyLine {
-  readonly #peer: string
+  readonly peer: string
   readonly #owner: AssociationOwner
   readonly #runtime: ActorRuntime
   readonly #streams: PayloadOwner
@@ -48,7 +48,7 @@ export class PeerMessages implements ReplyLine {
   #toldOf = 0
 
   constructor(peer: string, owner: AssociationOwner, streams: PayloadOwner, line: OutcomeLine) {
-    this.#peer = peer
+    this.peer = peer
     this.#owner = owner
     this.#runtime = owner.runtime
     this.#streams = streams
@@ -77,6 +77,7 @@ export class PeerMessages implements ReplyLine {
         frame,
         new ActorStoppedError('expected a running actor, got an id no actor of this node has', {
           address: `actor://${this.#runtime.nodeId}/${frame.actor}`,
+          outcome: 'not-sent',
         }),
       )
     else if (this.#handling.size > MAX_PENDING_ASKS) this.#refuseAsk(ask, frame, overloaded())
@@ -167,7 +168,7 @@ export class PeerMessages implements ReplyLine {
   }
 
   #senderRef(frame: Frame): ActorRef | undefined {
-    return frame.sender === '' ? undefined : this.#owner.refTo(this.#peer, frame.sender, undefined)
+    return frame.sender === '' ? undefined : this.#owner.refTo(this.peer, frame.sender, undefined)
   }
 }
 

@@ -151,15 +151,15 @@ export class Peers implements AssociationOwner {
   }
 
   /** No way leads to a node: what is pending with it waits for another, and then fails. */
-  lost(nodeId: string, error: PulsingError): void {
+  lost(nodeId: string, error: PulsingError, graceMs: number = this.#graceMs): void {
     if (this.closed) return
     // An engine keeps every object of the stack until the stack is first read: here, the link that broke.
     void error.stack
-    this.#associations.get(nodeId)?.lose(error, this.#graceMs)
+    this.#associations.get(nodeId)?.lose(error, graceMs)
     const now = this.runtime.clock.now()
     if (this.#lost.size >= MAX_ASSOCIATIONS)
       for (const [id, until] of this.#lost) if (until <= now) this.#lost.delete(id)
-    if (this.#lost.size < MAX_ASSOCIATIONS) this.#lost.set(nodeId, now + this.#graceMs)
+    if (this.#lost.size < MAX_ASSOCIATIONS) this.#lost.set(nodeId, now + graceMs)
   }
 
   /** A node is gone for good: what is pending with it fails. */
@@ -190,6 +190,7 @@ function noWay(nodeId: string): UnreachableError {
 
 /** Behind a ref to an actor of this node that is gone: everything sent to it is a dead letter. */
 class StoppedRecipient extends RemoteRecipient {
+  readonly hasEnded = true
   readonly #runtime: ActorRuntime
 
   constructor(nodeId: string, id: string, name: string | undefined, runtime: ActorRuntime) {
@@ -213,7 +214,10 @@ class StoppedRecipient extends RemoteRecipient {
   override ask(message: Message): Promise<unknown> {
     this.#lose(message)
     return Promise.reject(
-      new ActorStoppedError('expected a running actor, got one that has stopped', { address: this.toString() }),
+      new ActorStoppedError('expected a running actor, got one that has stopped', {
+        address: this.toString(),
+        outcome: 'not-sent',
+      }),
     )
   }
 

@@ -89,6 +89,8 @@ export class PendingAsk implements Waiting, Nested {
 
 /** Where the outcome of an ask from another node goes. */
 export interface ReplyLine {
+  /** The node at its other end. */
+  readonly peer: string
   reply(ask: InboundAsk, result: unknown): void
   refuse(ask: InboundAsk, error: unknown): void
 }
@@ -124,6 +126,10 @@ export class InboundAsk extends Envelope implements Waiting {
 
   override get isAsk(): boolean {
     return true
+  }
+
+  override get origin(): string {
+    return this.#line.peer
   }
 
   succeed(result: unknown): void {

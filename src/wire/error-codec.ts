@@ -13,6 +13,7 @@ import {
   DeadlockError,
   describe,
   MailboxFullError,
+  markReceived,
   NoSuchMethodError,
   NotSerialisableError,
   OverloadedError,
@@ -67,7 +68,10 @@ const REVIVE: ReadonlyMap<string, Revive> = /* @__PURE__ */ new Map<string, Revi
   ],
   ['ActorNotFoundError', simple(ActorNotFoundError)],
   ['ActorAlreadyExistsError', simple(ActorAlreadyExistsError)],
-  ['ActorStoppedError', simple(ActorStoppedError)],
+  [
+    'ActorStoppedError',
+    ({ message }, options, { outcome }) => new ActorStoppedError(message, { ...options, outcome: outcomeOf(outcome) }),
+  ],
   ['MailboxFullError', simple(MailboxFullError)],
   [
     'UnreachableError',
@@ -191,7 +195,7 @@ export function decodeError(bytes: Uint8Array, address: string): PulsingError {
       ...placeOf(cause),
     })
   }
-  return fromRecord(value, address, 0)
+  return markReceived(fromRecord(value, address, 0))
 }
 
 function toRecord(error: unknown, depth: number): ErrorRecord {
@@ -217,6 +221,7 @@ function textOf(value: unknown, maxLength: number): string {
 
 function fieldsOf(error: PulsingError): Record<string, unknown> | undefined {
   if (error instanceof UnreachableError) return { outcome: error.outcome }
+  if (error instanceof ActorStoppedError) return error.outcome === 'unknown' ? undefined : { outcome: error.outcome }
   if (error instanceof ConfigError) return { problems: error.problems }
   if (error instanceof DeadlockError) return { chain: error.chain }
   if (error instanceof ProtocolError && error.offset !== undefined) return { offset: error.offset }

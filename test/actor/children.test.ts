@@ -318,7 +318,8 @@ describe('a restart of the parent', () => {
       'parent',
       { restart: atOnce },
     )
-    const first = (await lab.system.find('kid'))!
+    // By its URI: a ref of the name would go on to the next kid.
+    const first = (await lab.system.find(String(await lab.system.find('kid'))))!
     await outcomeOf(parent.ask('fail'))
     await lab.clock.settle()
     expect(await (await lab.system.resolve('kid')).ask('whose?')).toBe('of 2')

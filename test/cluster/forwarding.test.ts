@@ -153,6 +153,7 @@ describe('who may speak for whom', () => {
             classes: [],
             links: [],
             names: [['stolen', newId()]],
+            isHidden: false,
           },
         ]),
       })

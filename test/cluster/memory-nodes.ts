@@ -210,6 +210,7 @@ export async function puppet(system: ActorSystem, kind: 'relay' | 'leaf' = 'leaf
     classes: [],
     links: [system.nodeId],
     names: [],
+    isHidden: false,
   } as const
   played.send({ kind: FRAME.cluster, payload: encodeUpdates([record, { op: 'synced' }]) })
   return played

@@ -51,6 +51,7 @@ class World {
           classes: [],
           links: [],
           names: [],
+          isHidden: false,
         })
       const change = topology.changeSelf({ op: 'link', other, isUp: true })
       this.#tell(own, change, other)
@@ -180,12 +181,13 @@ describe('Topology', () => {
       classes: [],
       links,
       names: [],
+      isHidden: false,
     })
     topology.changeSelf({ op: 'link', other: 'a', isUp: true })
     topology.applySnapshot(record('a', ['me', 'victim']))
     topology.applySnapshot(record('victim', []))
     topology.applySnapshot(record('liar', ['a', 'me']))
-    expect(topology.recompute().joined.map(({ nodeId }) => nodeId)).toEqual(['a'])
+    expect(topology.recompute().found.map(({ nodeId }) => nodeId)).toEqual(['a'])
   })
 
   test('changes count one after the other; one too many is a gap that only a whole record closes', () => {
@@ -208,6 +210,7 @@ describe('Topology', () => {
       classes: [],
       links: [],
       names: [],
+      isHidden: false,
     })
     expect([3, 2, 2, 1, 3, 5].map((version) => topology.applyChange(change(version)))).toEqual([
       'gap',
@@ -234,6 +237,7 @@ describe('Topology', () => {
         classes: [],
         links: [],
         names: [],
+        isHidden: false,
       })
       topology.recompute()
     }
@@ -253,13 +257,14 @@ describe('Topology', () => {
       classes: [],
       links: ['me'],
       names: [],
+      isHidden: false,
     })
     topology.changeSelf({ op: 'link', other: 'a', isUp: true })
-    expect(topology.recompute()).toMatchObject({ joined: [{ nodeId: 'a', addr: 'ws://a:1' }], left: [] })
-    expect(topology.recompute()).toEqual({ joined: [], left: [] })
+    expect(topology.recompute()).toMatchObject({ found: [{ nodeId: 'a', addr: 'ws://a:1' }], lost: [] })
+    expect(topology.recompute()).toEqual({ found: [], lost: [] })
     topology.changeSelf({ op: 'link', other: 'a', isUp: false })
-    expect(topology.recompute()).toMatchObject({ joined: [], left: [{ nodeId: 'a' }] })
-    expect(topology.recompute()).toEqual({ joined: [], left: [] })
+    expect(topology.recompute()).toMatchObject({ found: [], lost: [{ nodeId: 'a' }] })
+    expect(topology.recompute()).toEqual({ found: [], lost: [] })
   })
 })
 

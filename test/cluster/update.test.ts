@@ -21,6 +21,7 @@ const update: fc.Arbitrary<Update> = fc.oneof(
     classes: fc.array(text, { maxLength: 4 }),
     links: fc.array(id, { maxLength: 4 }),
     names: fc.array(fc.tuple(name, id), { maxLength: 4 }),
+    isHidden: fc.boolean(),
   }),
   fc.record({ op: fc.constant('link' as const), nodeId: id, version, other: id, isUp: fc.boolean() }),
   fc.record({
@@ -30,6 +31,7 @@ const update: fc.Arbitrary<Update> = fc.oneof(
     name,
     actorId: fc.option(id, { nil: undefined }),
   }),
+  fc.record({ op: fc.constant('state' as const), nodeId: id, version, isHidden: fc.boolean() }),
   fc.record({ op: fc.constant('want' as const), nodeId: id }),
   fc.constant({ op: 'synced' as const }),
 )

@@ -2,7 +2,7 @@
 import { type ActorSystem, Message } from 'pulsing'
 import { ManualClock } from 'pulsing/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
-import { event, left, memberIds } from '../system/systems.ts'
+import { away, event, memberIds } from '../system/systems.ts'
 import { Network, PROMPT } from './networks.ts'
 import { flag, HOUR_MS, NOTICED_WITHIN_MS, passUntil, passUntilDialled } from './passing-time.ts'
 import type { Direction } from './tcp-proxy.ts'
@@ -55,12 +55,14 @@ describe('a connection that has died without a word', () => {
   test('takes its leaf out of the members within 45 s, and back in when it returns', { timeout: 30_000 }, async () => {
     const { relay, a, b, nearB, witnessA, atA, clocks } = await timedPair()
     const all: ActorSystem[] = [relay, a]
-    const gone = flag(Promise.all(all.map((system) => left(system, b.nodeId))))
+    const gone = flag(Promise.all(all.map((system) => away(system, b.nodeId))))
     nearB.blackHole('up', 'down')
     nearB.refuse()
     const pending = tells(atA, 100)
     expect(await passUntil(gone, ...clocks)).toBeLessThanOrEqual(NOTICED_WITHIN_MS)
-    const back = Promise.all(all.map((system) => event(system, 'memberJoined')))
+    const back = Promise.all(
+      all.map((system) => event(system, 'memberUpdated', ({ member }) => member.status === 'online')),
+    )
     nearB.admit()
     await passUntilDialled(nearB, nearB.dialled + 1, ...clocks)
     await back

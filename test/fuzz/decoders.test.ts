@@ -140,6 +140,7 @@ test('cluster updates', { timeout: 60_000 }, () => {
           ['name', c],
           ['other', b],
         ],
+        isHidden: true,
       },
       { op: 'link', nodeId: b, version: 2 ** 40, other: a, isUp: true },
       { op: 'name', nodeId: b, version: 2, name: 'x', actorId: undefined },

@@ -145,6 +145,7 @@ export class HostileFrames {
           classes: [],
           links: [this.#node(), this.#node()],
           names: [['echo', newId()]],
+          isHidden: false,
         }
     }
   }

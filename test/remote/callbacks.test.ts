@@ -329,9 +329,9 @@ describe('among three nodes', () => {
     let calls = 0
     await holder.hold(() => `call ${++calls}`)
     expect(await holder.call()).toBe('call 1')
-    const left = event(systems[2]!, 'memberLeft', ({ member }) => member.nodeId === systems[0]!.nodeId)
+    const lost = event(systems[2]!, 'memberUpdated', ({ member }) => member.nodeId === systems[0]!.nodeId)
     cables[1].cut()
-    await left
+    await lost
     const called = holder.call()
     await link(systems[1]!, systems[2]!)
     expect(await called).toBe('call 2')

@@ -292,10 +292,14 @@ describe('through nodes in between', () => {
       await writer.write(i)
       expect((await there.next()).value).toBe(i)
       if (i % 10 !== 9) continue
-      const left = event(systems[0], 'memberLeft', ({ member }) => member.nodeId === systems[2].nodeId)
-      const found = event(systems[0], 'memberJoined', ({ member }) => member.nodeId === systems[2].nodeId)
+      const lost = event(systems[0], 'memberUpdated', ({ member }) => member.nodeId === systems[2].nodeId)
+      const found = event(
+        systems[0],
+        'memberUpdated',
+        ({ member }) => member.nodeId === systems[2].nodeId && member.status === 'online',
+      )
       cables.at(-1)!.cut()
-      await left
+      await lost
       cables.push(await link(systems[1], systems[2]))
       await found
     }

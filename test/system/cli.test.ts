@@ -3,7 +3,7 @@ import { SystemConfig } from 'pulsing'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { gate, stateOf } from '../actor/systems.ts'
 import { Cli } from './built-cli.ts'
-import { Echo, event, freePort, joined, left, memberIds, outcomeOf, rawSocket, Slow, Systems } from './systems.ts'
+import { away, Echo, event, freePort, joined, memberIds, outcomeOf, rawSocket, Slow, Systems } from './systems.ts'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 const systems = new Systems()
@@ -147,9 +147,9 @@ describe('a relay that dies', () => {
     const [ref, echo] = [await b.resolve('gated'), await b.resolve('echo')]
     const asked = ref.ask('x', { timeout: Infinity })
     await isAsked.opened
-    const gone = left(b, a.nodeId)
+    const lost = away(b, a.nodeId)
     first.kill('SIGKILL')
-    await gone
+    expect((await lost).status).toBe('unreachable')
     expect(await b.find('echo')).toBeUndefined()
     const meanwhile = echo.ask('meanwhile')
     mayAnswer.open()

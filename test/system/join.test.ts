@@ -8,7 +8,20 @@ import {
 } from 'pulsing'
 import { startRelay } from 'pulsing/node'
 import { afterEach, describe, expect, test } from 'vitest'
-import { Echo, event, freePort, ids, joined, left, memberIds, outcomeOf, QUIET, rawSocket, Systems } from './systems.ts'
+import {
+  away,
+  Echo,
+  event,
+  freePort,
+  ids,
+  joined,
+  left,
+  memberIds,
+  outcomeOf,
+  QUIET,
+  rawSocket,
+  Systems,
+} from './systems.ts'
 
 const systems = new Systems()
 afterEach(() => systems.stop())
@@ -86,9 +99,9 @@ describe('joining through seeds', () => {
     const second = await systems.relay({ seeds: [first.url] })
     const leaf = await systems.leaf(first.url, second.url)
     await second.system.spawn(new Echo(), 'echo', { public: true })
-    const gone = left(leaf, second.system.nodeId)
+    const lost = away(leaf, second.system.nodeId)
     await first.close()
-    await gone
+    expect((await lost).status).toBe('unreachable')
     await joined(leaf, second.system)
     expect(await (await leaf.resolve('echo')).ask(1)).toBe(1)
   })

@@ -1,6 +1,14 @@
 /** Real nodes over real WebSockets on loopback, ended after each test; and sockets that speak no protocol at all. */
 import { createServer } from 'node:net'
-import { Actor, type ActorSystem, createActorSystem, type Message, SystemConfig, type SystemEvents } from 'pulsing'
+import {
+  Actor,
+  type ActorSystem,
+  createActorSystem,
+  type Member,
+  type Message,
+  SystemConfig,
+  type SystemEvents,
+} from 'pulsing'
 import { type Relay, type RelayOptions, startRelay } from 'pulsing/node'
 import { WebSocket } from 'ws'
 
@@ -59,10 +67,20 @@ export function event<K extends keyof SystemEvents>(
   })
 }
 
-/** Settles when `other` is a member in the eyes of `system`. */
-export async function joined(system: ActorSystem, other: ActorSystem): Promise<void> {
-  if (memberIds(system).has(other.nodeId)) return
-  await event(system, 'memberJoined', ({ member }) => member.nodeId === other.nodeId)
+/** Settles when `other` is a member that can be reached, in the eyes of `system`. */
+export async function joined(system: ActorSystem, other: { readonly nodeId: string }): Promise<void> {
+  const isOther = ({ member }: { readonly member: Member }): boolean =>
+    member.nodeId === other.nodeId && member.status === 'online'
+  if (system.members().some((member) => isOther({ member }))) return
+  await Promise.race([event(system, 'memberJoined', isOther), event(system, 'memberUpdated', isOther)])
+}
+
+/** Settles when no way leads to a member any more, in the eyes of `system`. */
+export async function away(system: ActorSystem, nodeId: string): Promise<Member> {
+  const isAway = ({ member }: { readonly member: Member }): boolean =>
+    member.nodeId === nodeId && (member.status === 'unreachable' || member.status === 'detached')
+  const known = system.members().find((member) => isAway({ member }))
+  return known ?? (await event(system, 'memberUpdated', isAway)).member
 }
 
 /** Settles when `other` is no member any more in the eyes of `system`. */

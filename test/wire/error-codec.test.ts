@@ -38,6 +38,7 @@ const everyClass: readonly PulsingError[] = [
   new ActorNotFoundError('m', options),
   new ActorAlreadyExistsError('m', options),
   new ActorStoppedError('m', options),
+  new ActorStoppedError('m', { ...options, outcome: 'not-sent' }),
   new MailboxFullError('m', options),
   new UnreachableError('m', { ...options, outcome: 'not-sent' }),
   new UnreachableError('m', { ...options, outcome: 'unknown' }),

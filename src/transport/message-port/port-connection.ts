@@ -32,6 +32,7 @@ export class PortConnection implements Connection {
   readonly maxBatchBytes: number = MAX_BATCH_BYTES
   readonly transfers = true
   readonly diesWithPeer = true
+  readonly isFromThisMachine = true
   readonly #port: PortLike
   readonly #inbox: Inbox
   readonly #life: LifeLock

@@ -11,7 +11,7 @@ import { WebSocketServer } from 'ws'
 import { ConfigError, describe } from '../../base/errors.ts'
 import { macrotask } from '../../base/macrotask.ts'
 import type { Connection, Listener, Transport } from '../../link/connection.ts'
-import { admits } from './origin-policy.ts'
+import { admits, isLocal } from './origin-policy.ts'
 import { DEFAULT_MAX_BATCH_BYTES, SocketConnection } from './socket-connection.ts'
 import type { WebSocketLike } from './web-socket-like.ts'
 
@@ -173,15 +173,20 @@ class Upgrades {
     }
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       const peer = `${remoteAddress}:${remotePort}`
-      this.#accept(
-        new SocketConnection(webSocket as unknown as WebSocketLike, { maxBatchBytes: this.#maxBatchBytes, peer }),
-      )
+      const isFromThisMachine = isLocal({ origin, remoteAddress }) && !isForwarded(request)
+      const options = { maxBatchBytes: this.#maxBatchBytes, peer, isFromThisMachine }
+      this.#accept(new SocketConnection(webSocket as unknown as WebSocketLike, options))
     })
   }
 
   close(): void {
     this.#server.close()
   }
+}
+
+/** Whether a proxy sent the request on: its address is not that of who asks. */
+function isForwarded({ headers }: IncomingMessage): boolean {
+  return headers.forwarded !== undefined || headers.via !== undefined || headers['x-forwarded-for'] !== undefined
 }
 
 function pathOf(request: IncomingMessage): string {

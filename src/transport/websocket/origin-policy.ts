@@ -25,6 +25,11 @@ export function admits(allowed: readonly string[] | '*' | undefined, visitor: Vi
   return isLoopbackAddress(remoteAddress) && isLoopbackOrigin(origin)
 }
 
+/** Whether it is a program of this machine, or a page that this machine serves to one. */
+export function isLocal(visitor: Visitor): boolean {
+  return isLoopbackAddress(visitor.remoteAddress) && admits(undefined, visitor)
+}
+
 function isLoopbackOrigin(origin: string): boolean {
   return URL.canParse(origin) && LOOPBACK_HOSTS.has(new URL(origin).hostname)
 }

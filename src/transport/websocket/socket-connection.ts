@@ -30,6 +30,8 @@ export interface SocketConnectionOptions {
   readonly maxBatchBytes: number
   /** For error messages: the URL dialled, or the address of the peer. */
   readonly peer: string
+  /** See {@link Connection.isFromThisMachine}. */
+  readonly isFromThisMachine?: boolean
   readonly clock?: Clock
 }
 
@@ -37,6 +39,7 @@ export interface SocketConnectionOptions {
 export class SocketConnection implements Connection {
   readonly maxBatchBytes: number
   readonly transfers = false
+  readonly isFromThisMachine: boolean
   readonly #socket: WebSocketLike
   readonly #peer: string
   readonly #clock: Clock
@@ -49,6 +52,7 @@ export class SocketConnection implements Connection {
 
   constructor(socket: WebSocketLike, options: SocketConnectionOptions) {
     this.maxBatchBytes = options.maxBatchBytes
+    this.isFromThisMachine = options.isFromThisMachine ?? false
     this.#socket = socket
     this.#peer = options.peer
     this.#clock = options.clock ?? systemClock

@@ -1,0 +1,120 @@
+/**
+ * Keeps a relay linked to every relay it hears of, so that no leaf is more than two relays away from another. Seeds name
+ * a few relays; the others are found in what those tell. Of two relays the one with the lower id dials first, and the
+ * other only when that did not help.
+ */
+import type { Clock, Timer } from '../base/clock.ts'
+import { AuthError, ProtocolError, type PulsingError, PulsingTimeoutError, toActorError } from '../base/errors.ts'
+import type { Random } from '../base/random.ts'
+import { Backoff } from '../link/backoff.ts'
+
+/** How other relays are reached. */
+export interface RelayDialer {
+  /** Whether there is a link to that node. */
+  isLinked(nodeId: string): boolean
+  /** Settles when a link is up; rejects when it does not come up. */
+  link(address: string, signal: AbortSignal): Promise<unknown>
+  /** A relay could not be linked; it is tried again unless `isFinal`. */
+  failed(address: string, error: PulsingError, isFinal: boolean): void
+}
+
+/** How long a relay may take to answer a call before it is called again, in milliseconds. */
+const DIAL_TIMEOUT_MS = 5_000
+/** The longest wait between two calls, in milliseconds. */
+const MAX_WAIT_MS = 4_000
+
+interface Other {
+  address: string
+  readonly backoff: Backoff
+  timer: Timer | undefined
+  isDialling: boolean
+}
+
+export class Mesh {
+  readonly #self: string
+  readonly #dialer: RelayDialer
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #closing = new AbortController()
+  readonly #others = new Map<string, Other>()
+
+  constructor(self: string, dialer: RelayDialer, clock: Clock, random: Random) {
+    this.#self = self
+    this.#dialer = dialer
+    this.#clock = clock
+    this.#random = random
+  }
+
+  /** A relay is a member, at that address. Said again, it is looked at again. */
+  add(nodeId: string, address: string): void {
+    if (isUnspecified(address)) return
+    let other = this.#others.get(nodeId)
+    if (!other) {
+      other = { address, backoff: new Backoff(this.#random), timer: undefined, isDialling: false }
+      this.#others.set(nodeId, other)
+    }
+    other.address = address
+    this.#plan(nodeId, other, this.#self > nodeId)
+  }
+
+  /** A link to a relay is over. */
+  unlinked(nodeId: string): void {
+    const other = this.#others.get(nodeId)
+    if (other) this.#plan(nodeId, other, true)
+  }
+
+  /** A relay is no member any more. */
+  remove(nodeId: string): void {
+    this.#others.get(nodeId)?.timer?.cancel()
+    this.#others.delete(nodeId)
+  }
+
+  close(): void {
+    this.#closing.abort()
+    for (const { timer } of this.#others.values()) timer?.cancel()
+    this.#others.clear()
+  }
+
+  #plan(nodeId: string, other: Other, waits: boolean): void {
+    if (this.#closing.signal.aborted || other.timer || other.isDialling || this.#dialer.isLinked(nodeId)) return
+    other.timer = this.#clock.setTimer(
+      () => {
+        other.timer = undefined
+        if (!this.#dialer.isLinked(nodeId)) void this.#dial(nodeId, other)
+      },
+      waits ? Math.min(MAX_WAIT_MS, other.backoff.next()) : 0,
+    )
+    other.timer.hold(false)
+  }
+
+  async #dial(nodeId: string, other: Other): Promise<void> {
+    const { signal } = this.#closing
+    const call = new AbortController()
+    const giveUp = (): void => call.abort(new PulsingTimeoutError(`calling ${other.address}`, DIAL_TIMEOUT_MS))
+    const timer = this.#clock.setTimer(giveUp, DIAL_TIMEOUT_MS)
+    signal.addEventListener('abort', giveUp)
+    other.isDialling = true
+    let isFinal = false
+    try {
+      await this.#dialer.link(other.address, call.signal)
+      other.backoff.reset()
+    } catch (thrown) {
+      if (signal.aborted) return
+      const error = toActorError(thrown)
+      // Neither a wrong token nor a wrong version mends itself.
+      isFinal = error instanceof AuthError || error instanceof ProtocolError
+      this.#dialer.failed(other.address, error, isFinal)
+    } finally {
+      other.isDialling = false
+      timer.cancel()
+      signal.removeEventListener('abort', giveUp)
+    }
+    if (!isFinal && this.#others.get(nodeId) === other) this.#plan(nodeId, other, true)
+  }
+}
+
+/** Whether an address stands for all of a machine's, and is none to dial. */
+function isUnspecified(address: string): boolean {
+  const hostname = URL.canParse(address) ? new URL(address).hostname : ''
+  return hostname === '0.0.0.0' || hostname === '[::]'
+}
