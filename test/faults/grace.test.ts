@@ -2,7 +2,7 @@
 import { type ActorSystem, Message, StreamMessage } from 'pulsing'
 import { ManualClock } from 'pulsing/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
-import { joined, left, outcomeOf } from '../system/systems.ts'
+import { away, joined, outcomeOf } from '../system/systems.ts'
 import { Network, PROMPT } from './networks.ts'
 import { passUntilDialled } from './passing-time.ts'
 import type { TcpProxy } from './tcp-proxy.ts'
@@ -24,7 +24,7 @@ type Pair = Awaited<ReturnType<typeof timedPair>>
 
 /** No way leads from one leaf to the other, and both have noticed. */
 async function part({ a, b, nearA, nearB }: Pair): Promise<void> {
-  const parted = Promise.all([left(a, b.nodeId), left(b, a.nodeId)])
+  const parted = Promise.all([away(a, b.nodeId), away(b, a.nodeId)])
   for (const proxy of [nearA, nearB]) {
     proxy.refuse()
     proxy.cut()

@@ -1,6 +1,6 @@
 /** Leaves that change their relay while others are away: everybody sees everybody again, and sessions go on. */
 import { afterEach, expect, test } from 'vitest'
-import { ids, joined, left, memberIds } from '../system/systems.ts'
+import { away, ids, joined, memberIds } from '../system/systems.ts'
 import { Network } from './networks.ts'
 import { asks, complaints, expectAll, reads, tells, upTo, writes } from './witness.ts'
 
@@ -33,20 +33,20 @@ test('who was away while another leaf moved finds it where it is now', { timeout
   const heard = complaints(a, b)
   await tells(atA, 10)
   // One leaf is away,
-  const isAway = Promise.all([left(first, a.nodeId), left(second, a.nodeId), left(a, b.nodeId)])
+  const isAway = Promise.all([away(first, a.nodeId), away(second, a.nodeId), away(a, b.nodeId)])
   for (const proxy of [a1, a2]) {
     proxy.refuse()
     proxy.cut()
   }
   await isAway
   // the other one moves from the second relay to the first,
-  const hasLeft = left(second, b.nodeId)
+  const hasLeft = away(second, b.nodeId)
   b2.refuse()
   b2.cut()
   await hasLeft
   await Promise.all([joined(first, b), joined(second, b)])
   // the relays lose each other,
-  const isApart = left(second, first.nodeId)
+  const isApart = away(second, first.nodeId)
   between.refuse()
   between.cut()
   await isApart

@@ -108,7 +108,12 @@ async function bundle(): Promise<string> {
         { find: /^pulsing\/node$/, replacement: entry('node') },
       ],
     },
-    build: { ssr: fileURLToPath(new URL('./node-program.node.ts', import.meta.url)), write: false, target: 'es2022' },
+    build: {
+      ssr: fileURLToPath(new URL('./node-program.node.ts', import.meta.url)),
+      write: false,
+      target: 'es2022',
+      rollupOptions: { output: { codeSplitting: false } },
+    },
   })) as Rolldown.RolldownOutput
   return result.output[0].code
 }

@@ -2,7 +2,7 @@
 import { type ActorSystem, Message } from 'pulsing'
 import { ManualClock } from 'pulsing/testkit'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { event, freePort, left, memberIds, outcomeOf } from '../system/systems.ts'
+import { away, event, freePort, left, memberIds, onlineIds, outcomeOf } from '../system/systems.ts'
 import { Network, PROMPT } from './networks.ts'
 import { NodeProcess } from './node-process.ts'
 import { flag, NOTICED_WITHIN_MS, passUntil, passUntilDialled } from './passing-time.ts'
@@ -50,12 +50,12 @@ describe('a relay process', () => {
       )
       await witnessA.hasHeard(round * told + told / 4)
       const { nodeId } = relay
-      const lost = [left(a, nodeId), left(b, nodeId)]
+      const lost = [away(a, nodeId), away(b, nodeId)]
       await relay.kill()
       await Promise.all(lost)
       relay = await NodeProcess.relay(port)
       await all
-      expect(memberIds(a)).toEqual(new Set([a.nodeId, b.nodeId, relay.nodeId]))
+      expect(onlineIds(a)).toEqual(new Set([a.nodeId, b.nodeId, relay.nodeId]))
     }
     await Promise.all([witnessA.hasHeard(3 * told), witnessB.hasHeard(3 * told)])
     expectAll(witnessA, 3 * told, 3 * asked)
@@ -143,7 +143,7 @@ describe('a leaf process', () => {
     const items = ref.askStream<number>(Message.fromObject('endless', 1))
     await items.next()
     await child.printed(/hanging/)
-    const gone = [left(leaf, child.nodeId), left(relay, child.nodeId)]
+    const gone = [left(leaf, child.nodeId), away(relay, child.nodeId)]
     await child.kill()
     await Promise.all(gone)
     const late = outcomeOf(ref.ask(Message.fromObject('echo', 1), { timeout: Infinity }))
@@ -175,9 +175,9 @@ describe('a leaf process', () => {
     const ref = await leaf.resolve('child')
     await ref.tell(Message.fromObject('note', 1))
     expect((await ref.ask(Message.fromObject('told', 0))).toObject()).toBe(1)
-    const gone = left(leaf, child.nodeId)
+    const lost = away(leaf, child.nodeId)
     await child.kill()
-    await gone
+    expect((await lost).status).toBe('detached')
     const successor = await NodeProcess.leaf(relay.addr, 'child')
     const found = await leaf.resolve('child', { timeout: 30_000 })
     expect([found.nodeId, successor.nodeId]).not.toContain(child.nodeId)

@@ -90,6 +90,9 @@ export async function left(system: ActorSystem, nodeId: string): Promise<void> {
 }
 
 export const memberIds = (system: ActorSystem): Set<string> => new Set(system.members().map((member) => member.nodeId))
+/** Of members that can be reached. */
+export const onlineIds = (system: ActorSystem): Set<string> =>
+  new Set(system.members().flatMap(({ nodeId, status }) => (status === 'online' ? [nodeId] : [])))
 export const ids = (...systems: readonly ActorSystem[]): Set<string> => new Set(systems.map(({ nodeId }) => nodeId))
 
 export const outcomeOf = (promise: Promise<unknown>): Promise<unknown> =>
