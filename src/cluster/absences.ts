@@ -44,7 +44,11 @@ export class Absences {
   due(now: number): string[] {
     const due: string[] = []
     let excess = this.#until.size - MAX_ABSENT
-    for (const [nodeId, until] of this.#until) if (until <= now || excess-- > 0) due.push(nodeId)
+    for (const [nodeId, until] of this.#until) {
+      if (until > now && excess <= 0) continue
+      due.push(nodeId)
+      excess--
+    }
     for (const nodeId of due) this.#until.delete(nodeId)
     return due
   }

@@ -155,6 +155,7 @@ export class Cluster implements Routes {
       })
     }
     if (!this.#observers.has(nodeId) && !this.topology.self.links.has(nodeId)) {
+      this.topology.record(nodeId)!.isStale = true
       this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: true })], link)
       this.#recompute()
     }
@@ -261,7 +262,7 @@ export class Cluster implements Routes {
         }
       }
     }
-    if (news.length > 0) this.neighbours.tell(news, link)
+    if (news.length > 0) this.neighbours.passOn(news, link)
     if (isMoved) this.#recompute()
     for (const [i, update] of news.entries()) this.#index(update, namesBefore[i])
     if (isSynced) this.#syncOf(link).resolve()
@@ -353,8 +354,8 @@ export class Cluster implements Routes {
     this.#absenceTimer = clock.setTimer(() => {
       this.#absenceDueAt = Infinity
       if (this.#isDeaf()) this.#absences.defer(clock.now() + FRESH_MS)
-      const left = this.#absences.due(clock.now()).map((nodeId) => this.topology.record(nodeId)!)
-      for (const record of left) this.#tellMember('memberLeft', record)
+      for (const nodeId of this.#absences.due(clock.now()))
+        this.#tellMember('memberLeft', this.topology.record(nodeId)!)
       this.#awaitAbsent()
     }, dueAt - clock.now())
     this.#absenceTimer.hold(false)

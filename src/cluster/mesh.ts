@@ -28,6 +28,8 @@ interface Other {
   readonly backoff: Backoff
   timer: Timer | undefined
   isDialling: boolean
+  /** The address at which this node was refused for good. */
+  refused: string | undefined
 }
 
 export class Mesh {
@@ -50,7 +52,7 @@ export class Mesh {
     if (isUnspecified(address)) return
     let other = this.#others.get(nodeId)
     if (!other) {
-      other = { address, backoff: new Backoff(this.#random), timer: undefined, isDialling: false }
+      other = { address, backoff: new Backoff(this.#random), timer: undefined, isDialling: false, refused: undefined }
       this.#others.set(nodeId, other)
     }
     other.address = address
@@ -76,6 +78,7 @@ export class Mesh {
   }
 
   #plan(nodeId: string, other: Other, waits: boolean): void {
+    if (other.address === other.refused) return
     if (this.#closing.signal.aborted || other.timer || other.isDialling || this.#dialer.isLinked(nodeId)) return
     other.timer = this.#clock.setTimer(
       () => {
@@ -97,12 +100,14 @@ export class Mesh {
     let isFinal = false
     try {
       await this.#dialer.link(other.address, call.signal)
-      other.backoff.reset()
+      // An address may lead to another node, or back to this one: then it does not help to call again at once.
+      if (this.#dialer.isLinked(nodeId)) other.backoff.reset()
     } catch (thrown) {
       if (signal.aborted) return
       const error = toActorError(thrown)
       // Neither a wrong token nor a wrong version mends itself.
       isFinal = error instanceof AuthError || error instanceof ProtocolError
+      if (isFinal) other.refused = other.address
       this.#dialer.failed(other.address, error, isFinal)
     } finally {
       other.isDialling = false

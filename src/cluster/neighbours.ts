@@ -3,6 +3,7 @@
  * which that is, so that nodes that dial each other at once keep one, and a neighbour that comes back is heard at once.
  */
 import type { PulsingError } from '../base/errors.ts'
+import { macrotask } from '../base/macrotask.ts'
 import type { Link, LinkHandler } from '../link/link.ts'
 import { FRAME, Frame, GOAWAY } from '../wire/frame.ts'
 import type { FrameReader } from '../wire/frame-reader.ts'
@@ -33,6 +34,9 @@ export class Neighbours implements LinkHandler {
   readonly #greeting = new Map<Link, LinkOutcome>()
   readonly #frame = new Frame()
   #isClosed = false
+  /** What is to be passed on, and by whom all of it was told, if by one. */
+  #passing: Update[] = []
+  #passingFrom: Link | undefined
 
   constructor(self: string, listener: NeighbourListener) {
     this.#self = self
@@ -70,6 +74,25 @@ export class Neighbours implements LinkHandler {
     for (const link of this.#links.values()) if (link !== except) this.#sendPayload(link, payload)
   }
 
+  /**
+   * Passes on what a neighbour told, to all others, soon: of a thousand leaves that come at once, all others hear in a few
+   * frames. Who told some of it may hear of it again.
+   */
+  passOn(updates: readonly Update[], from: Link): void {
+    if (this.#passing.length === 0) {
+      this.#passingFrom = from
+      macrotask(this.#passAll)
+    } else if (this.#passingFrom !== from) this.#passingFrom = undefined
+    this.#passing.push(...updates)
+  }
+
+  readonly #passAll = (): void => {
+    const updates = this.#passing
+    this.#passing = []
+    for (let i = 0; i < updates.length; i += UPDATES_PER_FRAME)
+      this.tell(updates.slice(i, i + UPDATES_PER_FRAME), this.#passingFrom)
+  }
+
   send(link: Link, updates: readonly Update[]): void {
     for (let i = 0; i < updates.length; i += UPDATES_PER_FRAME)
       this.#sendPayload(link, encodeUpdates(updates.slice(i, i + UPDATES_PER_FRAME)))
@@ -78,6 +101,7 @@ export class Neighbours implements LinkHandler {
   /** Ends all links, after what was sent has left, and those not yet up at once. Links that come later are refused. */
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#passAll()
     for (const link of [...this.#greeting.keys()]) link.abort('this node is shut down')
     const links = [...this.#links.values(), ...this.#retiring]
     for (const link of links) link.close(GOAWAY.leaving, 'leaving')

@@ -16,6 +16,8 @@ export interface NodeRecord {
   readonly links: Set<string>
   readonly names: Map<string, string>
   isHidden: boolean
+  /** A neighbour that is back, and has not said yet which links it has now: the ones it had count for nothing. */
+  isStale?: boolean
   /** Ended for good: ids are new for every boot, so that nothing brings it back. */
   isGone?: boolean
 }
@@ -73,15 +75,17 @@ export class Topology {
     return this.#nextHops.get(nodeId)
   }
 
-  snapshot({ links, names, isGone: _, ...record }: NodeRecord): NodeSnapshot {
-    return { op: 'node', ...record, links: [...links], names: [...names] }
+  snapshot({ nodeId, version, kind, addr, features, classes, links, names, isHidden }: NodeRecord): NodeSnapshot {
+    const lists = { features, classes, links: [...links], names: [...names] }
+    return { op: 'node', nodeId, version, kind, addr, ...lists, isHidden }
   }
 
   /** Takes in a whole record of another node. */
   applySnapshot({ op: _, links, names, ...record }: NodeSnapshot): Applied {
     const { nodeId, version } = record
     const known = this.#records.get(nodeId)
-    if (known && (known.isGone || known.version >= version)) return 'known'
+    if (known && (known.isGone || known.version > version || (known.version === version && !known.isStale)))
+      return 'known'
     this.#records.set(nodeId, { ...record, links: new Set(links), names: new Map(names) })
     return 'news'
   }
@@ -92,6 +96,7 @@ export class Topology {
     if (record && (record.isGone || record.version >= change.version)) return 'known'
     if (!record || record.version + 1 !== change.version) return 'gap'
     record.version = change.version
+    record.isStale = false
     edit(record, change)
     return 'news'
   }
@@ -141,6 +146,7 @@ export class Topology {
       for (const [record, hop] of found[cost] ?? []) {
         if (hops.has(record.nodeId)) continue
         hops.set(record.nodeId, hop)
+        if (record.isStale) continue
         const next = cost + (record.kind === 'relay' ? 1 : LEAF_TRANSIT_COST)
         for (const nodeId of record.links)
           if (this.#records.get(nodeId)?.links.has(record.nodeId)) reach(nodeId, hop, next)
@@ -150,7 +156,7 @@ export class Topology {
     this.#nextHops = hops
     if (this.#records.size > 2 * hops.size + MAX_STRANGERS) {
       for (const nodeId of [...this.#records.keys()])
-        if (!this.member(nodeId) && !keeps(nodeId)) this.#records.delete(nodeId)
+        if (!this.member(nodeId) && !before.has(nodeId) && !keeps(nodeId)) this.#records.delete(nodeId)
     }
     const added = [...hops.keys()].filter((nodeId) => !before.has(nodeId)).map((nodeId) => this.#records.get(nodeId)!)
     return { found: added, lost }

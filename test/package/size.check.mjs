@@ -12,7 +12,7 @@ const limits = JSON.parse(readFileSync(join(repository, '.config/size-limit.json
 for (const { name, entry, beside, chunks = 'within', maxBytes } of limits) {
   test(`${name} is at most ${maxBytes} bytes, minified and gzipped`, async (context) => {
     const own = fileOf(entry)
-    const known = beside === undefined ? [] : closure(join(installed, 'dist/browser', beside))
+    const known = beside === undefined ? [] : closure(fileOf(beside))
     const leaveOut = (config) => ({ ...config, format: 'esm', plugins: [external(known, chunks === 'apart')] })
     const check = { files: [own], gzip: true, modifyEsbuildConfig: leaveOut }
     const [{ size }] = await sizeLimit([...esbuildPlugin, ...filePlugin], { cwd: installed, checks: [check] })
