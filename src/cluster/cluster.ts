@@ -22,7 +22,7 @@ import { Neighbours } from './neighbours.ts'
 import type { NodeRecord } from './topology.ts'
 import { Topology } from './topology.ts'
 import type { NodeChange, NodeSnapshot, Update } from './update.ts'
-import { decodeUpdates } from './update.ts'
+import { decodeUpdates, encodeUpdate } from './update.ts'
 
 /** How old news may be at most when a member is given up, in milliseconds. */
 const FRESH_MS = 5_000
@@ -61,6 +61,7 @@ export class Cluster implements Routes {
   readonly #runtime: ActorRuntime
   readonly #forwarding: Forwarding
   readonly #absences = new Absences()
+  readonly #snapshots = new WeakMap<NodeRecord, { readonly version: number; readonly bytes: Uint8Array }>()
   /** Neighbours that look on: frames go to and fro, and nobody is told of them. */
   readonly #observers = new Map<string, Link>()
   readonly #graceMs: number
@@ -160,11 +161,21 @@ export class Cluster implements Routes {
       this.#recompute()
     }
     // Those no way leads to from here as well: one may lead there by way of this node later.
-    const snapshots: Update[] = [...this.topology.records()]
+    const snapshots = [...this.topology.records()]
       .filter(({ version, isGone }) => version > 0 && !isGone)
-      .map((record) => this.topology.snapshot(record))
-    this.neighbours.send(link, [...snapshots, { op: 'synced' }])
+      .map((record) => this.#encoded(record))
+    this.neighbours.sendEncoded(link, [...snapshots, encodeUpdate({ op: 'synced' })])
     this.#runtime.events.emit('linkOpened', { nodeId, transport: link.transport })
+  }
+
+  /** A record as all new neighbours are told it: encoded once for every version of it. */
+  #encoded(record: NodeRecord): Uint8Array {
+    let snapshot = this.#snapshots.get(record)
+    if (snapshot?.version !== record.version) {
+      snapshot = { version: record.version, bytes: encodeUpdate(this.topology.snapshot(record)) }
+      this.#snapshots.set(record, snapshot)
+    }
+    return snapshot.bytes
   }
 
   /** A neighbour is gone: the last link to it is over. */
@@ -262,7 +273,7 @@ export class Cluster implements Routes {
         }
       }
     }
-    if (news.length > 0) this.neighbours.passOn(news, link)
+    if (news.length > 0) this.neighbours.tell(news, link)
     if (isMoved) this.#recompute()
     for (const [i, update] of news.entries()) this.#index(update, namesBefore[i])
     if (isSynced) this.#syncOf(link).resolve()
@@ -294,6 +305,8 @@ export class Cluster implements Routes {
       const names = this.topology.record(nodeId)?.names
       for (const name of namesBefore?.keys() ?? []) if (!names?.has(name)) this.directory.remove(name, nodeId)
     }
+    // Also of one that has ended since: what it lost before is no longer in its record.
+    if (update.op === 'name' && update.actorId === undefined) this.directory.remove(update.name, nodeId)
     const record = this.topology.member(nodeId)
     if (!record) return
     if (update.op === 'name') this.#indexName(nodeId, update.name, update.actorId)

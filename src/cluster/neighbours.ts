@@ -8,7 +8,7 @@ import type { Link, LinkHandler } from '../link/link.ts'
 import { FRAME, Frame, GOAWAY } from '../wire/frame.ts'
 import type { FrameReader } from '../wire/frame-reader.ts'
 import type { Update } from './update.ts'
-import { encodeUpdates } from './update.ts'
+import { encodeUpdates, joinUpdates } from './update.ts'
 
 /** Updates that go into one frame. */
 const UPDATES_PER_FRAME = 64
@@ -34,9 +34,9 @@ export class Neighbours implements LinkHandler {
   readonly #greeting = new Map<Link, LinkOutcome>()
   readonly #frame = new Frame()
   #isClosed = false
-  /** What is to be passed on, and by whom all of it was told, if by one. */
-  #passing: Update[] = []
-  #passingFrom: Link | undefined
+  /** What all are still to be told, and by whom all of it was told, if by one. */
+  #news: Update[] = []
+  #newsFrom: Link | undefined
 
   constructor(self: string, listener: NeighbourListener) {
     this.#self = self
@@ -67,30 +67,33 @@ export class Neighbours implements LinkHandler {
     for (let link = this.#links.get(nodeId); link !== undefined; link = this.#links.get(nodeId)) await link.over
   }
 
-  /** Tells all neighbours but one. */
-  tell(updates: readonly Update[], except?: Link): void {
-    if (this.#links.size === 0 || (except && this.#links.size === 1 && this.#links.has(except.nodeId))) return
-    const payload = encodeUpdates(updates)
-    for (const link of this.#links.values()) if (link !== except) this.#sendPayload(link, payload)
-  }
-
   /**
-   * Passes on what a neighbour told, to all others, soon: of a thousand leaves that come at once, all others hear in a few
-   * frames. Who told some of it may hear of it again.
+   * Tells all neighbours but the one that told it, soon: of a thousand leaves that come at once, all others hear in a few
+   * frames. Who told a part of it may hear of it again.
    */
-  passOn(updates: readonly Update[], from: Link): void {
-    if (this.#passing.length === 0) {
-      this.#passingFrom = from
-      macrotask(this.#passAll)
-    } else if (this.#passingFrom !== from) this.#passingFrom = undefined
-    this.#passing.push(...updates)
+  tell(updates: readonly Update[], from?: Link): void {
+    if (this.#news.length === 0) {
+      this.#newsFrom = from
+      macrotask(this.#tellAll)
+    } else if (this.#newsFrom !== from) this.#newsFrom = undefined
+    this.#news.push(...updates)
   }
 
-  readonly #passAll = (): void => {
-    const updates = this.#passing
-    this.#passing = []
+  readonly #tellAll = (): void => {
+    const news = this.#news
+    this.#news = []
+    const links = [...this.#links.values()].filter((link) => link !== this.#newsFrom)
+    if (links.length === 0) return
+    for (let i = 0; i < news.length; i += UPDATES_PER_FRAME) {
+      const payload = encodeUpdates(news.slice(i, i + UPDATES_PER_FRAME))
+      for (const link of links) this.#sendPayload(link, payload)
+    }
+  }
+
+  /** Tells one neighbour what is encoded already. */
+  sendEncoded(link: Link, updates: readonly Uint8Array[]): void {
     for (let i = 0; i < updates.length; i += UPDATES_PER_FRAME)
-      this.tell(updates.slice(i, i + UPDATES_PER_FRAME), this.#passingFrom)
+      this.#sendPayload(link, joinUpdates(updates.slice(i, i + UPDATES_PER_FRAME)))
   }
 
   send(link: Link, updates: readonly Update[]): void {
@@ -101,7 +104,7 @@ export class Neighbours implements LinkHandler {
   /** Ends all links, after what was sent has left, and those not yet up at once. Links that come later are refused. */
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#passAll()
+    this.#tellAll()
     for (const link of [...this.#greeting.keys()]) link.abort('this node is shut down')
     const links = [...this.#links.values(), ...this.#retiring]
     for (const link of links) link.close(GOAWAY.leaving, 'leaving')

@@ -65,6 +65,23 @@ export function encodeUpdates(updates: readonly Update[]): Uint8Array {
   return encodeCbor(updates.map(toArray))
 }
 
+export function encodeUpdate(update: Update): Uint8Array {
+  return encodeCbor(toArray(update))
+}
+
+/** Updates that are encoded already, fewer than 256, as one payload. */
+export function joinUpdates(updates: readonly Uint8Array[]): Uint8Array {
+  const head = updates.length < 24 ? [0x80 | updates.length] : [0x98, updates.length]
+  const bytes = new Uint8Array(updates.reduce((length, { byteLength }) => length + byteLength, head.length))
+  bytes.set(head)
+  let at = head.length
+  for (const update of updates) {
+    bytes.set(update, at)
+    at += update.byteLength
+  }
+  return bytes
+}
+
 /** @throws ProtocolError naming what is not as it must be */
 export function decodeUpdates(bytes: Uint8Array): Update[] {
   let value: unknown
