@@ -26,6 +26,8 @@ import { decodeUpdates, encodeUpdate } from './update.ts'
 
 /** How old news may be at most when a member is given up, in milliseconds. */
 const FRESH_MS = 5_000
+/** How long an answer to the question for news is waited for at a time, in milliseconds. */
+const ANSWER_MS = 1_000
 
 /** The feature of a neighbour that looks on, and is no member. */
 export const OBSERVER = 'observer'
@@ -331,8 +333,10 @@ export class Cluster implements Routes {
     const { found, lost } = this.topology.recompute((nodeId) => this.#absences.has(nodeId))
     for (const record of lost) {
       for (const name of record.names.keys()) this.directory.remove(name, record.nodeId)
-      if (!record.isGone) this.#miss(record, isMeant)
-      if (record.isGone || isMeant) this.#tellMember('memberLeft', record)
+      // With the node it was behind, as a worker with its page.
+      const endsToo = isMeant || this.topology.isOrphan(record)
+      if (!record.isGone) this.#miss(record, endsToo)
+      if (record.isGone || endsToo) this.#tellMember('memberLeft', record)
     }
     for (const record of found) {
       const isBack = this.#absences.remove(record.nodeId)
@@ -366,7 +370,7 @@ export class Cluster implements Routes {
     this.#absenceDueAt = dueAt
     this.#absenceTimer = clock.setTimer(() => {
       this.#absenceDueAt = Infinity
-      if (this.#isDeaf()) this.#absences.defer(clock.now() + FRESH_MS)
+      if (this.#isDeaf()) this.#absences.defer(clock.now() + ANSWER_MS)
       for (const nodeId of this.#absences.due(clock.now()))
         this.#tellMember('memberLeft', this.topology.record(nodeId)!)
       this.#awaitAbsent()

@@ -64,6 +64,12 @@ export class Topology {
     for (const nodeId of this.#nextHops.keys()) yield this.#records.get(nodeId)!
   }
 
+  /** Whether all nodes it was linked to have ended. */
+  isOrphan({ links }: NodeRecord): boolean {
+    for (const nodeId of links) if (!this.#records.get(nodeId)?.isGone) return false
+    return links.size > 0
+  }
+
   /** Whether a node was cut off from a relay that is still there, and not together with it. */
   isDetached({ links }: NodeRecord): boolean {
     for (const nodeId of links) if (this.member(nodeId)?.kind === 'relay') return true

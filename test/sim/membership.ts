@@ -17,8 +17,10 @@ import { forgetTurns } from './turns.ts'
 /**
  * `mild`: links break and fall silent, and nobody dies: nobody may be missed for good. `wild`: nodes die, leave and come
  * back, too: in the end everybody knows who is there. `parted`: the relays are parted in two, for longer or shorter.
+ * `lossy`: an hour of a bad network: 200 ± 150 ms, and one link or another stands still for up to a second, as TCP does
+ * when it loses packets.
  */
-export type Mode = 'mild' | 'wild' | 'parted'
+export type Mode = 'mild' | 'wild' | 'parted' | 'lossy'
 
 /** How long a node no way leads to stays a member here, in milliseconds. */
 const GRACE_MS = 60_000
@@ -26,7 +28,8 @@ const GRACE_MS = 60_000
 const SETTLES_MS = 60_000
 /** The same where only links between relays were broken, in milliseconds. */
 export const CONVERGES_MS = 10_000
-const MAX_STEPS = 2_000_000
+const HOUR_MS = 3_600_000
+const MAX_STEPS = 5_000_000
 const SEED_HOST = 'r0'
 const NAMES = ['a', 'b', 'c', 'd', 'e']
 
@@ -72,10 +75,7 @@ class Cluster {
     this.#network = simulatedNetwork({
       seed: random.fork('network').seed,
       clock: this.#clock,
-      delayMs: this.#random.pick([
-        [1, 10],
-        [50, 350],
-      ]) as [number, number],
+      delayMs: mode === 'lossy' || this.#random.int(2) === 0 ? [50, 350] : [1, 10],
     })
     this.#relays = Array.from({ length: mode === 'parted' ? 5 : 2 + this.#random.int(3) }, (_, i) => `r${i}`)
     this.#leaves = Array.from({ length: 2 + this.#random.int(4) }, (_, i) => `l${i}`)
@@ -88,6 +88,7 @@ class Cluster {
   async run(): Promise<Run> {
     await this.#begin()
     if (this.#mode === 'parted') await this.#part()
+    else if (this.#mode === 'lossy') await this.#lose()
     else await this.#disturb()
     await this.#end()
     return this
@@ -112,6 +113,14 @@ class Cluster {
     this.#network.heal()
     await this.#pass(this.#mode === 'wild' ? SETTLES_MS + GRACE_MS : SETTLES_MS)
     await this.#verify('after all')
+  }
+
+  async #lose(): Promise<void> {
+    const disturbance = this.#network.disturb({ everyMs: 500, lastsMs: 1_000, faults: ['stall'] })
+    await this.#pass(HOUR_MS)
+    disturbance.stop()
+    await this.#pass(CONVERGES_MS)
+    await this.#verify('after an hour')
   }
 
   async #part(): Promise<void> {
