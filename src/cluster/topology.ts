@@ -64,9 +64,12 @@ export class Topology {
     for (const nodeId of this.#nextHops.keys()) yield this.#records.get(nodeId)!
   }
 
-  /** Whether all nodes it was linked to have ended. */
+  /** Whether all nodes it was linked to have ended, and were leaves, so that it knows nobody else: as a worker of a page. */
   isOrphan({ links }: NodeRecord): boolean {
-    for (const nodeId of links) if (!this.#records.get(nodeId)?.isGone) return false
+    for (const nodeId of links) {
+      const other = this.#records.get(nodeId)
+      if (!other?.isGone || other.kind === 'relay') return false
+    }
     return links.size > 0
   }
 

@@ -101,7 +101,8 @@ function always(check: (world: World, happened: Happened) => void): void {
       const world = new World()
       for (const each of steps) check(world, world.step(each))
     }),
-    { numRuns: 300 },
+    // Enough for what happens in one of a hundred runs to happen.
+    { numRuns: 2_000 },
   )
 }
 

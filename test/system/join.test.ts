@@ -99,11 +99,14 @@ describe('joining through seeds', () => {
     const second = await systems.relay({ seeds: [first.url] })
     const leaf = await systems.leaf(first.url, second.url)
     await second.system.spawn(new Echo(), 'echo', { public: true })
+    const left: string[] = []
+    second.system.on('memberLeft', ({ member }) => left.push(member.nodeId))
     const lost = away(leaf, second.system.nodeId)
     await first.close()
     expect((await lost).status).toBe('unreachable')
     await joined(leaf, second.system)
     expect(await (await leaf.resolve('echo')).ask(1)).toBe(1)
+    expect(left).toEqual([first.system.nodeId])
   })
 
   test('connect(url) makes a member, and close() ends it', async () => {
