@@ -2,6 +2,7 @@
 // what others see of a tab is what it does.
 
 import { PatientTab } from './support/patient-tab.ts'
+import { pour } from './support/pouring.ts'
 import { RelayCluster } from './support/relay-cluster.ts'
 import { test as base, expect } from './support/story.ts'
 
@@ -44,15 +45,7 @@ test('a stream between tabs goes on when the relay it comes through is killed', 
     await lab.system.spawn(new lab.actors.Sink(), 'sink', { public: true })
     await lab.actors.Probe.options({ name: 'probe of Bob', public: true }).local(lab.system)
   }, chunks.items / 2)
-  await alice.run(
-    async (lab, { chunks, bufferSize }) => {
-      const sink = await lab.system.resolve('sink')
-      const [message, writer] = lab.pulsing.StreamMessage.create('chunks', bufferSize)
-      lab.begin('asked', async () => (await sink.ask(message, { timeout: Infinity })).toObject())
-      lab.begin('poured', () => lab.pour(writer, chunks))
-    },
-    { chunks, bufferSize },
-  )
+  await pour(alice, { ...chunks, bufferSize })
   // Half has been read: of the rest no more than the buffer has been sent.
   await bob.run((lab, reads) => lab.until(() => lab.counted('read') === reads), chunks.items / 2)
   const [dead = ''] = relays.urls.slice(2)

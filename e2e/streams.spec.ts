@@ -2,6 +2,7 @@
 // no more than the buffer, and either end notices when the other is gone.
 
 import type { Participant } from './support/participant.ts'
+import { pour } from './support/pouring.ts'
 import type { RelayProcess } from './support/relay-process.ts'
 import { expect, test } from './support/story.ts'
 import type { Tab } from './support/tab.ts'
@@ -21,19 +22,6 @@ async function hostSink(host: Participant, allowedReads: number): Promise<void> 
     await lab.system.spawn(new lab.actors.Sink(), 'sink', { public: true })
     await lab.actors.Probe.options({ name: 'probe', public: true }).local(lab.system)
   }, allowedReads)
-}
-
-/** Has `producer` send chunks to the sink as the request of an ask. */
-async function pour(producer: Participant): Promise<void> {
-  await producer.run(
-    async (lab, { chunks, bufferSize }) => {
-      const sink = await lab.system.resolve('sink')
-      const [message, writer] = lab.pulsing.StreamMessage.create('chunks', bufferSize)
-      lab.begin('asked', async () => (await sink.ask(message, { timeout: Infinity })).toObject())
-      lab.begin('poured', () => lab.pour(writer, chunks))
-    },
-    { chunks, bufferSize },
-  )
 }
 
 /** Lets `host` answer asks with streams. */
@@ -98,7 +86,7 @@ test('a paused consumer in Node.js stops a tab within the buffer, and memory sta
   await tab.run(async ({ system }) => void (await system.resolve('sink')))
   const before = await heldBy(relay, node, tab)
 
-  await pour(tab)
+  await pour(tab, { ...chunks, bufferSize })
   await expectRest(tab, node, 16)
   const atFirst = await heldBy(relay, node, tab)
   expectFlat(before, atFirst)
@@ -142,7 +130,7 @@ test('a paused consumer in a tab stops a worker of another tab within the buffer
   const worker = await bob.startWorker()
   await hostSink(alice, 16)
 
-  await pour(worker)
+  await pour(worker, { ...chunks, bufferSize })
   await expectRest(worker, alice, 16)
 
   await alice.run((lab) => lab.allowReads(Infinity))
@@ -155,7 +143,7 @@ test('a paused consumer in a tab stops a worker of another tab within the buffer
 test('a paused stream does not hold up other messages of the two nodes', async ({ node, openTab }) => {
   const tab = await openTab()
   await hostSink(node, 1)
-  await pour(tab)
+  await pour(tab, { ...chunks, bufferSize })
   await expectRest(tab, node, 1)
 
   const reply = await tab.run(async ({ actors, system }) =>
@@ -193,7 +181,7 @@ test('a consumer in Node.js that leaves the loop stops the producer in a tab', a
     await lab.system.spawn(new lab.actors.Taster(), 'sink', { public: true })
   })
 
-  await pour(tab)
+  await pour(tab, { ...chunks, bufferSize })
 
   const poured = await tab.run((lab) => lab.ended('poured'))
   expect(poured.error).toMatchObject({ name: 'StreamClosedError', code: 'stream_closed', isPulsing: true })
@@ -256,7 +244,7 @@ for (const [what, bytes] of [
 test('a tab closed in the middle of its stream is an error to the reader, not an end', async ({ node, openTab }) => {
   const tab = await openTab()
   await hostSink(node, 16)
-  await pour(tab)
+  await pour(tab, { ...chunks, bufferSize })
   await expectRest(tab, node, 16)
 
   await tab.page.close()

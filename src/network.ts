@@ -54,9 +54,7 @@ export class Network {
   #listener: Listener | undefined
   #links = 0
 
-  /**
-   * @param transports those every node of this platform has; the settings may add and replace some
-   */
+  /** @param transports those every node of this platform has; the settings may add and replace some */
   constructor(
     runtime: ActorRuntime,
     settings: Settings,
@@ -104,44 +102,6 @@ export class Network {
       settings.clock,
       settings.random,
     )
-  }
-
-  /** Sees to it that this relay is linked to all others. */
-  #makeMesh(): Mesh {
-    const { clock, random } = this.#settings
-    return new Mesh(
-      this.#runtime.nodeId,
-      {
-        isLinked: (nodeId) => this.#cluster.neighbours.link(nodeId) !== undefined,
-        link: (address, signal) => this.#dial(address, signal),
-        failed: (address, error, isFinal) =>
-          this.#runtime.warn(
-            'relay-failed',
-            `relay ${address}${isFinal ? ', not tried again' : ''}: ${error.message}`,
-            error,
-          ),
-      },
-      clock,
-      random,
-    )
-  }
-
-  // What happens to a page
-
-  setHidden(isHidden: boolean): void {
-    this.#cluster.isHidden = isHidden
-  }
-
-  suspend(): void {
-    this.#cluster.neighbours.suspend()
-  }
-
-  resume(): void {
-    this.#seeds.retry()
-  }
-
-  leave(): void {
-    void this.#cluster.neighbours.close()
   }
 
   /** The bound address with its real port. */
@@ -248,7 +208,45 @@ export class Network {
     await this.#listener?.close()
   }
 
+  // What happens to a page
+
+  setHidden(isHidden: boolean): void {
+    this.#cluster.isHidden = isHidden
+  }
+
+  suspend(): void {
+    this.#cluster.neighbours.suspend()
+  }
+
+  resume(): void {
+    this.#seeds.retry()
+  }
+
+  leave(): void {
+    void this.#cluster.neighbours.close()
+  }
+
   // Links
+
+  /** Sees to it that this relay is linked to all others. */
+  #makeMesh(): Mesh {
+    const { clock, random } = this.#settings
+    return new Mesh(
+      this.#runtime.nodeId,
+      {
+        isLinked: (nodeId) => this.#cluster.neighbours.link(nodeId) !== undefined,
+        link: (address, signal) => this.#dial(address, signal),
+        failed: (address, error, isFinal) =>
+          this.#runtime.warn(
+            'relay-failed',
+            `relay ${address}${isFinal ? ', not tried again' : ''}: ${error.message}`,
+            error,
+          ),
+      },
+      clock,
+      random,
+    )
+  }
 
   async #listen(addr: string): Promise<void> {
     const transport = this.#transports.find(({ listen }) => listen)

@@ -348,7 +348,7 @@ export class ActorRuntime {
     const problem = name === undefined ? undefined : nameProblem(name)
     if (problem) problems.push(problem)
     if (options?.public && name === undefined) problems.push('expected a name for a public actor, got none')
-    if (options) problems.push(...exclusivityProblems(options, name, describe))
+    if (options) problems.push(...exclusivityProblems(options, name))
     const { capacity, overflow } = options?.mailbox ?? {}
     if (
       capacity !== undefined &&

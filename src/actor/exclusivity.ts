@@ -2,6 +2,7 @@
  * What spawning an exclusive actor needs of the cluster: a lease for its name. The runtime asks for it, and gives it back
  * when the actor has ended; how it is come by, and kept meanwhile, is none of its business.
  */
+import { describe } from '../base/errors.ts'
 import type { SpawnOptions } from './actor-system.ts'
 
 /** A name that is one actor's, in the whole cluster. */
@@ -27,11 +28,7 @@ export interface LeasedOptions extends SpawnOptions {
 }
 
 /** What is wrong with wanting to be exclusive by these options; nothing where nobody wants it. */
-export function exclusivityProblems(
-  { exclusive, public: isPublic }: SpawnOptions,
-  name: string | undefined,
-  describe: (value: unknown) => string,
-): string[] {
+export function exclusivityProblems({ exclusive, public: isPublic }: SpawnOptions, name: string | undefined): string[] {
   if (exclusive === undefined || exclusive === false) return []
   if (exclusive !== true) return [`expected exclusive as true or false, got ${describe(exclusive)}`]
   const problems: string[] = []

@@ -13,6 +13,11 @@ export class Absences {
     return this.#until.has(nodeId)
   }
 
+  /** When its time is up, if it is absent. */
+  until(nodeId: string): number | undefined {
+    return this.#until.get(nodeId)
+  }
+
   /** All of them, the one absent longest first. */
   ids(): IterableIterator<string> {
     return this.#until.keys()

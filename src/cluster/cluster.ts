@@ -5,16 +5,15 @@
 
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import type { Member } from '../actor/actor-system.ts'
-import type { Timer } from '../base/clock.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
 import { ProtocolError, type PulsingError, SessionResetError, UnreachableError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { Link } from '../link/link.ts'
-import { Peers, type Routes } from '../remote/peers.ts'
+import { noWay, Peers, type Routes } from '../remote/peers.ts'
 import type { Frame } from '../wire/frame.ts'
 import { FIRST_ROUTED_KIND, FRAME, UNDELIVERABLE } from '../wire/frame.ts'
 import type { FrameReader } from '../wire/frame-reader.ts'
-import { Absences } from './absences.ts'
+import { Attendance } from './attendance.ts'
 import { Directory } from './directory.ts'
 import { Forwarding } from './forwarding.ts'
 import type { Mesh } from './mesh.ts'
@@ -23,11 +22,6 @@ import type { NodeRecord } from './topology.ts'
 import { Topology } from './topology.ts'
 import type { NodeChange, NodeSnapshot, Update } from './update.ts'
 import { decodeUpdates, encodeUpdate } from './update.ts'
-
-/** How old news may be at most when a member is given up, in milliseconds. */
-const FRESH_MS = 5_000
-/** How long an answer to the question for news is waited for at a time, in milliseconds. */
-const ANSWER_MS = 1_000
 
 /** The feature of a neighbour that looks on, and is no member. */
 export const OBSERVER = 'observer'
@@ -62,26 +56,27 @@ export class Cluster implements Routes {
   mesh: Mesh | undefined
   readonly #runtime: ActorRuntime
   readonly #forwarding: Forwarding
-  readonly #absences = new Absences()
+  readonly #attendance: Attendance
   readonly #snapshots = new WeakMap<NodeRecord, { readonly version: number; readonly bytes: Uint8Array }>()
   /** Neighbours that look on: frames go to and fro, and nobody is told of them. */
   readonly #observers = new Map<string, Link>()
-  readonly #graceMs: number
-  readonly #hiddenGraceMs: number
-  #absenceTimer: Timer | undefined
-  #absenceDueAt = Infinity
   readonly #synced = new WeakMap<Link, Deferred<void>>()
 
   constructor(options: ClusterOptions) {
     const { runtime, random, kind, features, classes, maxMessageBytes, graceMs, hiddenGraceMs } = options
     this.#runtime = runtime
-    this.#graceMs = graceMs
-    this.#hiddenGraceMs = hiddenGraceMs
     this.topology = new Topology({ nodeId: runtime.nodeId, kind, addr: undefined, features, classes })
-    this.peers = new Peers(runtime, this, maxMessageBytes, graceMs)
+    this.peers = new Peers(runtime, this, maxMessageBytes)
     this.directory = new Directory(runtime, random, this.peers)
     this.neighbours = new Neighbours(runtime.nodeId, this)
     this.#forwarding = new Forwarding(this.topology, this.neighbours)
+    this.#attendance = new Attendance({
+      clock: runtime.clock,
+      graceMs,
+      hiddenGraceMs,
+      links: () => this.neighbours.links(),
+      givenUp: (nodeId) => this.#tellMember('memberLeft', this.topology.record(nodeId)!),
+    })
     runtime.nameListener = {
       published: (name, cell) => this.#nameChanged(name, cell.id),
       withdrawn: (name) => this.#nameChanged(name, undefined),
@@ -92,7 +87,7 @@ export class Cluster implements Routes {
   // Members and names
 
   members(): Member[] {
-    const absent = [...this.#absences.ids()].map((nodeId) => this.topology.record(nodeId)!)
+    const absent = [...this.#attendance.absent].map((nodeId) => this.topology.record(nodeId)!)
     return [...this.topology.members(), ...absent].map((record) => this.#member(record))
   }
 
@@ -126,6 +121,10 @@ export class Cluster implements Routes {
   linkTo(nodeId: string): Link | undefined {
     const hop = this.topology.nextHop(nodeId)
     return hop === undefined ? this.#observers.get(nodeId) : this.neighbours.link(hop)
+  }
+
+  awaitedMs(nodeId: string): number {
+    return this.#attendance.leftMs(nodeId)
   }
 
   sent(nodeId: string, bytes: number): void {
@@ -166,7 +165,7 @@ export class Cluster implements Routes {
     const snapshots = [...this.topology.records()]
       .filter(({ version, isGone }) => version > 0 && !isGone)
       .map((record) => this.#encoded(record))
-    this.neighbours.sendEncoded(link, [...snapshots, encodeUpdate({ op: 'synced' })])
+    this.neighbours.send(link, [...snapshots, encodeUpdate({ op: 'synced' })])
     this.#runtime.events.emit('linkOpened', { nodeId, transport: link.transport })
   }
 
@@ -199,7 +198,7 @@ export class Cluster implements Routes {
     this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: false })])
     // Nobody waits for a neighbour that was sent away, or that this node parted from.
     this.#recompute(link.wasClosed || error instanceof ProtocolError || this.peers.closed !== undefined)
-    if (this.neighbours.size === 0) this.#absences.defer(this.#runtime.clock.now() + this.#graceMs)
+    if (this.neighbours.size === 0) this.#attendance.cutOff()
     this.#resume(rerouted)
     this.mesh?.unlinked(nodeId)
     this.#runtime.events.emit('linkClosed', { nodeId, transport: link.transport, error })
@@ -259,7 +258,7 @@ export class Cluster implements Routes {
           break
         case 'want': {
           const record = this.topology.member(update.nodeId)
-          if (record && record.version > 0) this.neighbours.send(link, [this.topology.snapshot(record)])
+          if (record && record.version > 0) this.neighbours.send(link, [this.#encoded(record)])
           break
         }
         case 'gone':
@@ -286,7 +285,7 @@ export class Cluster implements Routes {
     if (this.topology.bury(nodeId) !== 'news') return false
     this.neighbours.tell([{ op: 'gone', nodeId }], except)
     const record = this.topology.record(nodeId)!
-    if (this.#absences.remove(nodeId)) this.#tellMember('memberLeft', record)
+    if (this.#attendance.remove(nodeId)) this.#tellMember('memberLeft', record)
     this.peers.gone(nodeId, new UnreachableError(`node ${nodeId} has ended`, { address: `actor://${nodeId}` }))
     return true
   }
@@ -294,7 +293,7 @@ export class Cluster implements Routes {
   /** Whether it was news. */
   #apply(link: Link, update: NodeSnapshot | NodeChange): boolean {
     const applied = update.op === 'node' ? this.topology.applySnapshot(update) : this.topology.applyChange(update)
-    if (applied === 'gap') this.neighbours.send(link, [{ op: 'want', nodeId: update.nodeId }])
+    if (applied === 'gap') this.#want(link, update.nodeId)
     if (applied !== 'news') return false
     this.#wantNeighboursOf(update.nodeId, link)
     return true
@@ -307,39 +306,45 @@ export class Cluster implements Routes {
       const names = this.topology.record(nodeId)?.names
       for (const name of namesBefore?.keys() ?? []) if (!names?.has(name)) this.directory.remove(name, nodeId)
     }
-    // Also of one that has ended since: what it lost before is no longer in its record.
-    if (update.op === 'name' && update.actorId === undefined) this.directory.remove(update.name, nodeId)
     const record = this.topology.member(nodeId)
+    if (update.op === 'name') {
+      // Also of one that has ended since: what it lost before is no longer in its record.
+      if (update.actorId === undefined) this.directory.remove(update.name, nodeId)
+      else if (record) this.directory.add(update.name, { nodeId, actorId: update.actorId })
+      return
+    }
     if (!record) return
-    if (update.op === 'name') this.#indexName(nodeId, update.name, update.actorId)
-    else if (update.op === 'node')
-      for (const [name, actorId] of record.names) this.directory.add(name, { nodeId, actorId })
+    if (update.op === 'node') for (const [name, actorId] of record.names) this.directory.add(name, { nodeId, actorId })
     if (update.op === 'state' || (update.op === 'node' && namesBefore)) this.#tellMember('memberUpdated', record)
   }
 
   /** Whoever joined while others were parted may have heard of a node, and never what it is. */
   #wantNeighboursOf(nodeId: string, link: Link): void {
     for (const other of this.topology.record(nodeId)?.links ?? [])
-      if (!this.topology.record(other)) this.neighbours.send(link, [{ op: 'want', nodeId: other }])
+      if (!this.topology.record(other)) this.#want(link, other)
   }
 
-  #indexName(nodeId: string, name: string, actorId: string | undefined): void {
-    if (actorId === undefined) this.directory.remove(name, nodeId)
-    else this.directory.add(name, { nodeId, actorId })
+  /** Asks a neighbour for the whole record of a node. */
+  #want(link: Link, nodeId: string): void {
+    this.neighbours.send(link, [encodeUpdate({ op: 'want', nodeId })])
   }
 
   /** @param isMeant whether ways were given up on purpose: nobody is awaited then */
   #recompute(isMeant = false): void {
-    const { found, lost } = this.topology.recompute((nodeId) => this.#absences.has(nodeId))
+    const { found, lost } = this.topology.recompute((nodeId) => this.#attendance.isAbsent(nodeId))
     for (const record of lost) {
       for (const name of record.names.keys()) this.directory.remove(name, record.nodeId)
       // With the node it was behind, as a worker with its page.
       const endsToo = isMeant || this.topology.isOrphan(record)
-      if (!record.isGone) this.#miss(record, endsToo)
-      if (record.isGone || endsToo) this.#tellMember('memberLeft', record)
+      if (!record.isGone && !endsToo) {
+        this.#miss(record)
+        continue
+      }
+      if (!record.isGone) this.peers.reset(record.nodeId, noWay(record.nodeId))
+      this.#tellMember('memberLeft', record)
     }
     for (const record of found) {
-      const isBack = this.#absences.remove(record.nodeId)
+      const isBack = this.#attendance.remove(record.nodeId)
       this.peers.found(record.nodeId)
       for (const [name, actorId] of record.names) this.directory.add(name, { nodeId: record.nodeId, actorId })
       this.#tellMember(isBack ? 'memberUpdated' : 'memberJoined', record)
@@ -347,44 +352,10 @@ export class Cluster implements Routes {
   }
 
   /** No way leads to a member any more: it stays one for a while, and what is pending with it waits. */
-  #miss(record: NodeRecord, isMeant: boolean): void {
-    const { nodeId } = record
-    const graceMs = record.isHidden ? Math.max(this.#graceMs, this.#hiddenGraceMs) : this.#graceMs
-    this.peers.lost(
-      nodeId,
-      new UnreachableError(`no way leads to node ${nodeId} any more`, { address: `actor://${nodeId}` }),
-      graceMs,
-    )
-    if (isMeant) return
-    this.#absences.add(nodeId, this.#runtime.clock.now() + graceMs)
-    this.#awaitAbsent()
+  #miss(record: NodeRecord): void {
+    this.#attendance.miss(record)
+    this.peers.lost(record.nodeId)
     this.#tellMember('memberUpdated', record)
-  }
-
-  /** Sees to it that who is absent for too long is no member any more. */
-  #awaitAbsent(): void {
-    const { clock } = this.#runtime
-    const dueAt = this.#absences.next ?? Infinity
-    if (dueAt >= this.#absenceDueAt) return
-    this.#absenceTimer?.cancel()
-    this.#absenceDueAt = dueAt
-    this.#absenceTimer = clock.setTimer(() => {
-      this.#absenceDueAt = Infinity
-      if (this.#isDeaf()) this.#absences.defer(clock.now() + ANSWER_MS)
-      for (const nodeId of this.#absences.due(clock.now()))
-        this.#tellMember('memberLeft', this.topology.record(nodeId)!)
-      this.#awaitAbsent()
-    }, dueAt - clock.now())
-    this.#absenceTimer.hold(false)
-  }
-
-  /** Whether no neighbour was heard lately, though there are some: who is back may have been told in vain. They are asked. */
-  #isDeaf(): boolean {
-    const freshSince = this.#runtime.clock.now() - FRESH_MS
-    const links = [...this.neighbours.links()]
-    if (links.length === 0 || links.some(({ heardAt }) => heardAt >= freshSince)) return false
-    for (const link of links) link.probe()
-    return true
   }
 
   #tellMember(event: 'memberJoined' | 'memberUpdated' | 'memberLeft', record: NodeRecord): void {
@@ -420,7 +391,7 @@ export class Cluster implements Routes {
   /** Leaves the cluster: what waits fails with `error`, neighbours are told, links end after what was sent has left. */
   async close(error: PulsingError): Promise<void> {
     this.directory.close(error)
-    this.#absenceTimer?.cancel()
+    this.#attendance.close()
     this.peers.close(error)
     await this.neighbours.close()
   }

@@ -90,15 +90,10 @@ export class Neighbours implements LinkHandler {
     }
   }
 
-  /** Tells one neighbour what is encoded already. */
-  sendEncoded(link: Link, updates: readonly Uint8Array[]): void {
+  /** Tells one neighbour, at once, updates that are encoded already. */
+  send(link: Link, updates: readonly Uint8Array[]): void {
     for (let i = 0; i < updates.length; i += UPDATES_PER_FRAME)
       this.#sendPayload(link, joinUpdates(updates.slice(i, i + UPDATES_PER_FRAME)))
-  }
-
-  send(link: Link, updates: readonly Update[]): void {
-    for (let i = 0; i < updates.length; i += UPDATES_PER_FRAME)
-      this.#sendPayload(link, encodeUpdates(updates.slice(i, i + UPDATES_PER_FRAME)))
   }
 
   /** Ends all links, after what was sent has left, and those not yet up at once. Links that come later are refused. */

@@ -70,15 +70,18 @@ export interface ActorInfo {
 export class NodeReport {
   readonly #runtime: ActorRuntime
   readonly #cluster: Cluster
+  readonly #wallMs: () => number
 
-  constructor(runtime: ActorRuntime, cluster: Cluster) {
+  /** @param wallMs milliseconds since 1970 */
+  constructor(runtime: ActorRuntime, cluster: Cluster, wallMs: () => number = Date.now) {
     this.#runtime = runtime
     this.#cluster = cluster
+    this.#wallMs = wallMs
   }
 
   /** `timestamp`: milliseconds since 1970, by that node's own clock. */
   ping(): { readonly nodeId: string; readonly timestamp: number } {
-    return { nodeId: this.#runtime.nodeId, timestamp: Date.now() }
+    return { nodeId: this.#runtime.nodeId, timestamp: this.#wallMs() }
   }
 
   health(): NodeHealth {

@@ -62,16 +62,17 @@ const HIDDEN = 'hidden'
 const VISIBLE = 'visible'
 
 export function encodeUpdates(updates: readonly Update[]): Uint8Array {
-  return encodeCbor(updates.map(toArray))
+  return joinUpdates(updates.map(encodeUpdate))
 }
 
 export function encodeUpdate(update: Update): Uint8Array {
   return encodeCbor(toArray(update))
 }
 
-/** Updates that are encoded already, fewer than 256, as one payload. */
+/** Updates that are encoded already, as one payload. */
 export function joinUpdates(updates: readonly Uint8Array[]): Uint8Array {
-  const head = updates.length < 24 ? [0x80 | updates.length] : [0x98, updates.length]
+  const count = updates.length
+  const head = count < 24 ? [0x80 | count] : count < 256 ? [0x98, count] : [0x99, count >> 8, count & 0xff]
   const bytes = new Uint8Array(updates.reduce((length, { byteLength }) => length + byteLength, head.length))
   bytes.set(head)
   let at = head.length

@@ -75,6 +75,7 @@ export type { Random } from '../base/random.ts'
 export { DEFAULT_LEASE_MS } from '../cluster/lease-table.ts'
 export type { ExclusiveNamesOptions, Limits } from '../config.ts'
 export {
+  DEFAULT_HIDDEN_GRACE_MS,
   DEFAULT_INSPECT,
   DEFAULT_MAX_MESSAGE_BYTES,
   DEFAULT_SESSION_GRACE_MS,

@@ -16,6 +16,7 @@ Options:
   --inspect <who>    Who is told about the cluster through this relay: ${INSPECTION_RULES.join(', ')}.
                      Default this-machine.
   --management       Lets them stop actors too.
+  --authority        Grants exclusive names: on one relay of a cluster.
   -h, --help         Show this text.
 
 Environment:
@@ -30,6 +31,7 @@ export async function runRelay(args: string[]): Promise<void> {
     origin: { type: 'string', multiple: true },
     inspect: { type: 'string' },
     management: { type: 'boolean' },
+    authority: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   })
   if (values.help) {
@@ -45,6 +47,7 @@ export async function runRelay(args: string[]): Promise<void> {
     ...(values.origin ? { origins: values.origin.includes('*') ? '*' : values.origin } : {}),
     ...(inspect ? { inspect } : {}),
     management: values.management === true,
+    authority: values.authority === true,
     ...(token ? { auth: { token } } : {}),
   })
   process.stdout.write(`relay listening on ${running.url}\n`)

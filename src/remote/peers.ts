@@ -23,6 +23,8 @@ import { RemoteRecipient } from './remote-recipient.ts'
 /** What associations need to know of the cluster. */
 export interface Routes {
   linkTo(nodeId: string): Link | undefined
+  /** How long a node no way leads to is still waited for, in milliseconds; 0 for one that is not. */
+  awaitedMs(nodeId: string): number
   /** A message of `bytes` bytes was sent to a node. */
   sent(nodeId: string, bytes: number): void
   /** A signal of a transport negotiation came from a node. */
@@ -39,21 +41,16 @@ export class Peers implements AssociationOwner {
   readonly maxMessageBytes: number
   readonly deadlines: Deadlines
   readonly #routes: Routes
-  readonly #graceMs: number
   readonly #associations = new Map<string, Association>()
-  /** Nodes no way leads to, and until when one is waited for: also for those nothing was said to yet. */
-  readonly #lost = new Map<string, number>()
   /** Set when this node is shut down: why nothing can be sent any more. */
   closed: PulsingError | undefined
   #sessions = 0
   #keptBytes = 0
 
-  /** @param graceMs how long a session waits for a way to its peer, in milliseconds */
-  constructor(runtime: ActorRuntime, routes: Routes, maxMessageBytes: number, graceMs: number) {
+  constructor(runtime: ActorRuntime, routes: Routes, maxMessageBytes: number) {
     this.runtime = runtime
     this.#routes = routes
     this.maxMessageBytes = maxMessageBytes
-    this.#graceMs = graceMs
     this.deadlines = new Deadlines(runtime.clock, DEFAULT_ASK_TIMEOUT_MS, false)
   }
 
@@ -64,8 +61,7 @@ export class Peers implements AssociationOwner {
     if (this.#associations.size >= MAX_ASSOCIATIONS) this.#forgetIdle()
     association = new Association(nodeId, this)
     this.#associations.set(nodeId, association)
-    const lost = this.#lost.get(nodeId)
-    const leftMs = lost === undefined ? 0 : lost - this.runtime.clock.now()
+    const leftMs = this.#routes.awaitedMs(nodeId)
     if (leftMs > 0) association.lose(noWay(nodeId), leftMs)
     return association
   }
@@ -146,46 +142,39 @@ export class Peers implements AssociationOwner {
 
   /** A node can be reached, or frames may have been lost on the way there is. */
   found(nodeId: string): void {
-    this.#lost.delete(nodeId)
     this.#associations.get(nodeId)?.resume()
   }
 
-  /** No way leads to a node: what is pending with it waits for another, and then fails. */
-  lost(nodeId: string, error: PulsingError, graceMs: number = this.#graceMs): void {
-    if (this.closed) return
-    // An engine keeps every object of the stack until the stack is first read: here, the link that broke.
-    void error.stack
-    this.#associations.get(nodeId)?.lose(error, graceMs)
-    const now = this.runtime.clock.now()
-    if (this.#lost.size >= MAX_ASSOCIATIONS)
-      for (const [id, until] of this.#lost) if (until <= now) this.#lost.delete(id)
-    if (this.#lost.size < MAX_ASSOCIATIONS) this.#lost.set(nodeId, now + graceMs)
+  /** No way leads to a node that is waited for: what is pending with it waits, too, and then fails. */
+  lost(nodeId: string): void {
+    if (!this.closed) this.#associations.get(nodeId)?.lose(noWay(nodeId), this.#routes.awaitedMs(nodeId))
   }
 
   /** A node is gone for good: what is pending with it fails. */
   gone(nodeId: string, error: PulsingError): void {
-    this.#lost.delete(nodeId)
     this.#associations.get(nodeId)?.reset(error)
     this.#associations.delete(nodeId)
   }
 
   /** What is pending with a node fails, though the node lives on. */
   reset(nodeId: string, error: PulsingError): void {
-    this.#associations.get(nodeId)?.reset(error)
+    if (!this.closed) this.#associations.get(nodeId)?.reset(error)
   }
 
   /** Ends all associations. */
   close(error: PulsingError): void {
     this.closed = error
-    this.#lost.clear()
     for (const association of this.#associations.values()) association.reset(error)
     this.deadlines.close()
   }
 }
 
-/** Why what is sent to a node waits. */
-function noWay(nodeId: string): UnreachableError {
-  return new UnreachableError(`no way leads to node ${nodeId} any more`, { address: `actor://${nodeId}` })
+/** Why what is sent to a node waits, and fails when it waited in vain. */
+export function noWay(nodeId: string): UnreachableError {
+  const error = new UnreachableError(`no way leads to node ${nodeId} any more`, { address: `actor://${nodeId}` })
+  // An engine keeps every object of the stack until the stack is first read: here, the link that broke.
+  void error.stack
+  return error
 }
 
 /** Behind a ref to an actor of this node that is gone: everything sent to it is a dead letter. */

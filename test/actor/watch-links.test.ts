@@ -149,8 +149,8 @@ describe('an actor of another node', () => {
     const remote = await b.host(idle)
     ctx.watch(remote)
     await settle()
-    a.isLinked = b.isLinked = false
-    a.peers.lost(b.nodeId, new UnreachableError('cut by the test'))
+    b.isLinked = false
+    a.lose()
     clock.advance(1_000)
     await settle()
     expect(heard).toEqual([])

@@ -333,13 +333,19 @@ describe('sessions', { timeout: 120_000 }, () => {
   const COUNT = 3000
   const upTo = (count) => Array.from({ length: count }, (_, i) => i + 1)
 
-  test('tells arrive in order, both ways', async () => {
+  /** A public actor in Node.js that keeps what it is told. */
+  async function collecting() {
     const got = []
     const all = new Count()
     const name = await host((msg) => {
       got.push(msg.toObject())
       all.add()
     })
+    return { got, all, name }
+  }
+
+  test('tells arrive in order, both ways', async () => {
+    const { got, all, name } = await collecting()
     const collect = await served(node, 'collect')
     await node.do('flood', { name, count: COUNT, cuts: [] })
     for (const i of upTo(COUNT)) await collect.tell(i)
@@ -372,12 +378,7 @@ describe('sessions', { timeout: 120_000 }, () => {
   })
 
   test('a connection cut again and again loses nothing and doubles nothing, both ways', async () => {
-    const got = []
-    const all = new Count()
-    const name = await host((msg) => {
-      got.push(msg.toObject())
-      all.add()
-    })
+    const { got, all, name } = await collecting()
     const collect = await served(node, 'collect')
     const flood = node.do('flood', { name, count: COUNT, cuts: [1, 500, 501, 1200, 1800, 2999] })
     for (const i of upTo(COUNT)) await collect.tell(i)

@@ -243,6 +243,17 @@ describe('who looks', () => {
     }
   })
 
+  test('pulsing relay --authority grants exclusive names, another relay does not', async () => {
+    const url = await cli.start(['relay', '--port', '0', '--authority']).url()
+    const other = await cli.start(['relay', '--port', '0', '--seed', url]).url()
+    const namesAt = async (addr: string): Promise<unknown[]> => {
+      const { out } = await cli.run('actors', '--addr', addr, '--all', '--json')
+      return (JSON.parse(out) as { name?: string }[]).map(({ name }) => name)
+    }
+    expect(await namesAt(url)).toContain('system/leases')
+    expect(await namesAt(other)).not.toContain('system/leases')
+  })
+
   test('pulsing relay --inspect and --management say what it tells', async () => {
     const strict = await cli.start(['relay', '--port', '0', '--inspect', 'none']).url()
     expect((await cli.run('inspect', 'cluster', '--addr', strict)).code).toBe(1)

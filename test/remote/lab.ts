@@ -20,6 +20,9 @@ import { FRAME, Frame } from '../../src/wire/frame.ts'
 import { FrameReader } from '../../src/wire/frame-reader.ts'
 import { FrameWriter } from '../../src/wire/frame-writer.ts'
 
+/** How long nodes of the lab wait for a way, in milliseconds. */
+export const GRACE_MS = 60_000
+
 const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 
 function readFrame(bytes: Uint8Array): Frame {
@@ -45,6 +48,7 @@ export class LabNode {
   whenWritable: Promise<void> = Promise.resolve()
   readonly #lab: Lab
   other!: LabNode
+  #awaitedUntil = 0
 
   constructor(lab: Lab, maxMessageBytes: number) {
     this.#lab = lab
@@ -60,9 +64,13 @@ export class LabNode {
     this.runtime.events.on('deadLetter', ({ reason }) => this.deadLetters.push(reason))
     this.peers = new Peers(
       this.runtime,
-      { linkTo: () => (this.isLinked ? this.link : undefined), sent: () => undefined, signalled: () => undefined },
+      {
+        linkTo: () => (this.isLinked ? this.link : undefined),
+        awaitedMs: () => Math.max(0, this.#awaitedUntil - lab.clock.now()),
+        sent: () => undefined,
+        signalled: () => undefined,
+      },
       maxMessageBytes,
-      60_000,
     )
   }
 
@@ -84,6 +92,20 @@ export class LabNode {
 
   get association(): Association {
     return this.peers.associate(this.other.nodeId)
+  }
+
+  /** The way to the other node is gone, and another is waited for. */
+  lose(): void {
+    this.isLinked = false
+    this.#awaitedUntil = this.#lab.clock.now() + GRACE_MS
+    this.peers.lost(this.other.nodeId)
+  }
+
+  /** There is a way again. */
+  find(): void {
+    this.isLinked = true
+    this.#awaitedUntil = 0
+    this.peers.found(this.other.nodeId)
   }
 
   /** Spawns an actor here; the ref the other node has of it. */

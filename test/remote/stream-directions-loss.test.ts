@@ -174,10 +174,8 @@ class Run {
         break
       case 'cut': {
         const node = this.lab[step.from]
-        node.isLinked = false
-        node.peers.lost(node.other.nodeId, new SessionResetError('cut'))
-        node.isLinked = true
-        node.peers.found(node.other.nodeId)
+        node.lose()
+        node.find()
         break
       }
       default:

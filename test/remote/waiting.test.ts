@@ -1,27 +1,20 @@
 /** Two nodes between which the way is lost: what waits, for how long, and what becomes of it. */
-import { Message, StreamMessage, UnreachableError } from 'pulsing'
+import { Message, StreamMessage } from 'pulsing'
 import { describe, expect, test } from 'vitest'
 import { deferred } from '../../src/base/deferred.ts'
 import { stateOf } from '../actor/systems.ts'
-import { isKind, Lab, settle, until } from './lab.ts'
+import { GRACE_MS, isKind, Lab, settle, until } from './lab.ts'
 import { collect, outcomeOf } from './stream-ends.ts'
-
-/** How long the nodes of the lab wait for a way. */
-const GRACE_MS = 60_000
 
 /** The way between the two is lost, and what is on it. */
 function lose(lab: Lab): void {
   lab.fate = () => []
-  for (const node of [lab.a, lab.b]) {
-    node.isLinked = false
-    node.peers.lost(node.other.nodeId, new UnreachableError('the way is lost'))
-  }
+  for (const node of [lab.a, lab.b]) node.lose()
 }
 
 function find(lab: Lab): void {
   lab.fate = (frame) => [frame]
-  for (const node of [lab.a, lab.b]) node.isLinked = true
-  for (const node of [lab.a, lab.b]) node.peers.found(node.other.nodeId)
+  for (const node of [lab.a, lab.b]) node.find()
 }
 
 describe('while there is no way', () => {
@@ -181,11 +174,9 @@ describe('when there is no way in time', () => {
     const pendingAtB = outcomeOf(waits.ask('x', { timeout: Infinity }))
     await settle()
     // Only a notices, and for too long.
-    lab.a.isLinked = false
-    lab.a.peers.lost(lab.b.nodeId, new UnreachableError('the way is lost'))
+    lab.a.lose()
     lab.clock.advance(GRACE_MS)
-    lab.a.isLinked = true
-    lab.a.peers.found(lab.b.nodeId)
+    lab.a.find()
     expect(await pendingAtB).toMatchObject({ name: 'SessionResetError', outcome: 'unknown' })
     expect(await echo.ask('again')).toBe('again')
     expect(await waits.ask('hello')).toBe('hello')

@@ -8,7 +8,7 @@ import { Heartbeat } from '../../src/link/heartbeat.ts'
 import { Link } from '../../src/link/link.ts'
 import { InboundStream } from '../../src/remote/inbound-stream.ts'
 import { OutboundStream } from '../../src/remote/outbound-stream.ts'
-import { Peers } from '../../src/remote/peers.ts'
+import { noWay, Peers } from '../../src/remote/peers.ts'
 import { SendLog } from '../../src/remote/send-log.ts'
 import { Sequence } from '../../src/remote/sequence.ts'
 import { FRAME } from '../../src/wire/frame.ts'
@@ -235,8 +235,8 @@ export const saboteurs: readonly Saboteur[] = [
     Peers,
     'lost',
     () =>
-      function (this: Peers, nodeId, error) {
-        this.gone(nodeId, error)
+      function (this: Peers, nodeId) {
+        this.gone(nodeId, noWay(nodeId))
       },
   ),
   replaces(
