@@ -12,6 +12,7 @@ import type { Deferred } from '../base/deferred.ts'
 import { deferred, ignoreRejection, rejected, SETTLED } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
 import { SessionResetError, toActorError, UnreachableError } from '../base/errors.ts'
+import { IdTable } from '../base/id-table.ts'
 import type { Attachments } from '../link/connection.ts'
 import type { Link } from '../link/link.ts'
 import type { Message } from '../message/message.ts'
@@ -63,7 +64,7 @@ export class Association {
   readonly #runtime: ActorRuntime
   readonly #session: Session
   readonly #out = new Frame()
-  readonly #asks = new Map<number, PendingAsk>()
+  readonly #asks = new IdTable<PendingAsk>()
   readonly #handling: PeerMessages
   readonly #streams: StreamTable
   readonly #callbacks: LentCallbacks
@@ -226,7 +227,7 @@ export class Association {
         this.#sendBody(frame, body)
         ask.seq = this.#session.last
       }
-      this.#asks.set(id, ask)
+      this.#asks.add(ask)
       ask.wait(this.#owner.deadlines, timeoutMs, delivery)
       return ask.promise
     } catch (error) {
@@ -273,7 +274,7 @@ export class Association {
     this.#tells = this.#tellsTaken = 0
     this.#tellRoom?.resolve()
     this.#tellRoom = undefined
-    const asks = [...this.#asks.values()]
+    const asks = this.#asks.values()
     this.#asks.clear()
     for (const ask of asks) ask.reject(withOutcome(error, ask.seq <= sent ? 'unknown' : 'not-sent'))
     this.#handling.reset(error)
@@ -347,13 +348,12 @@ export class Association {
   }
 
   #receiveOutcome(frame: Frame): void {
-    const ask = this.#asks.get(frame.id)
+    const ask = this.#asks.delete(frame.id)
     if (!ask) {
       // Nobody waits any more.
       if (frame.kind === FRAME.reply) discardMessage(decodeMessage(frame, this.#streams))
       return
     }
-    this.#asks.delete(frame.id)
     if (frame.kind === FRAME.fail) {
       ask.reject(decodeError(frame.payload, `actor://${this.nodeId}`))
       return

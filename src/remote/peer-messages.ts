@@ -9,6 +9,7 @@ import { Tell } from '../actor/envelope.ts'
 import { SETTLED } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
 import { ActorStoppedError, OverloadedError } from '../base/errors.ts'
+import { IdTable } from '../base/id-table.ts'
 import type { Frame } from '../wire/frame.ts'
 import type { AssociationOwner } from './association.ts'
 import type { Body, PayloadOwner } from './payload.ts'
@@ -40,7 +41,7 @@ export class PeerMessages implements ReplyLine {
   readonly #runtime: ActorRuntime
   readonly #streams: PayloadOwner
   readonly #line: OutcomeLine
-  readonly #handling = new Map<number, InboundAsk>()
+  readonly #handling = new IdTable<InboundAsk>()
   #session = 0
   #waiting = 0
   /** One-way messages taken by mailboxes, or lost to full ones, in this session; and how many of them the peer was told of. */
@@ -69,7 +70,7 @@ export class PeerMessages implements ReplyLine {
     }
     const ask = new InboundAsk(frame.id, decodeMessage(frame, this.#streams), this.#senderRef(frame), this)
     const cell = this.#runtime.byId(frame.actor)
-    this.#handling.set(ask.id, ask)
+    this.#handling.add(ask)
     if (frame.timeout > 0) ask.wait(this.#owner.deadlines, frame.timeout)
     if (!cell)
       this.#refuseAsk(
@@ -134,15 +135,14 @@ export class PeerMessages implements ReplyLine {
 
   /** The caller gave up. */
   cancel(id: number): void {
-    this.#handling.get(id)?.cancel(new DOMException('the caller gave up', 'AbortError'))
-    this.#handling.delete(id)
+    this.#handling.delete(id)?.cancel(new DOMException('the caller gave up', 'AbortError'))
   }
 
   /** Nobody over there waits any more. */
   reset(error: PulsingError): void {
     this.#taken = this.#toldOf = 0
     this.#session++
-    const handling = [...this.#handling.values()]
+    const handling = this.#handling.values()
     this.#handling.clear()
     for (const ask of handling) ask.cancel(error)
   }
