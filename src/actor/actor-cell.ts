@@ -13,7 +13,7 @@ import type { Cancellable, ScheduleOptions } from './actor-context.ts'
 import { MessageContext } from './actor-context.ts'
 import { instantiate, isRepeatable } from './actor-instance.ts'
 import type { Delivery, Recipient } from './actor-ref.ts'
-import { DEFAULT_ASK_TIMEOUT_MS, Ref } from './actor-ref.ts'
+import { DEFAULT_ASK_TIMEOUT_MS, Ref, refusedAsk } from './actor-ref.ts'
 import type { ActorRuntime } from './actor-runtime.ts'
 import type { SpawnOptions } from './actor-system.ts'
 import { ActorTurns } from './actor-turns.ts'
@@ -107,7 +107,7 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
       else void this.accept(ask)
       return ask.promise
     } catch (error) {
-      return Promise.reject(error)
+      return refusedAsk(delivery, error)
     }
   }
 

@@ -132,11 +132,24 @@ export interface Cancellation {
   cancel?: (reason: unknown) => void
 }
 
+/** Hears how one ask ends, before its caller does. Cheaper than to wait for the caller's promise, which makes another one. */
+export interface AskObserver {
+  replied(): void
+  /** What the caller gets in place of `error`, if anything. Called from within: it must not send at once. */
+  failed(error: unknown): Promise<unknown> | undefined
+}
+
+/** The end of an ask that could not even begin. */
+export function refusedAsk(delivery: Delivery | undefined, error: unknown): Promise<unknown> {
+  return delivery?.observer?.failed(error) ?? Promise.reject(error)
+}
+
 /** How one message is sent: the options, and who sends. */
 export interface Delivery extends AskOptions {
   readonly sender?: ActorRef | undefined
   /** A cheaper `signal`, for callers that seldom give up. */
   readonly cancellation?: Cancellation
+  readonly observer?: AskObserver
   /** The message whose handler sends this one: its deadline bounds this one's, its end is this one's. */
   readonly within?: MessageContext
 }

@@ -5,7 +5,7 @@ import { Message } from '../message/message.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
 import type { ActorCell } from './actor-cell.ts'
 import type { MessageContext } from './actor-context.ts'
-import type { Delivery } from './actor-ref.ts'
+import type { AskObserver, Delivery } from './actor-ref.ts'
 import { discardResult } from './discarded-result.ts'
 import type { Nested } from './envelope.ts'
 import { Envelope } from './envelope.ts'
@@ -22,6 +22,7 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
   /** Known for as long as somebody waits: what comes after an answer is on nobody's behalf, unless it is a stream. */
   #within: MessageContext | undefined
   readonly #isPlain: boolean
+  readonly #observer: AskObserver | undefined
   #resolve!: (reply: unknown) => void
   #reject!: (error: unknown) => void
   #timeoutMs = 0
@@ -35,6 +36,7 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
     this.#isPlain = isPlain
     this.#cell = cell
     this.#within = delivery?.within
+    this.#observer = delivery?.observer
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -77,12 +79,19 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
       return
     }
     this.#isAnswered = true
-    if (this.#settle()) this.#resolve(reply)
-    else discardResult(reply)
+    if (!this.#settle()) {
+      discardResult(reply)
+      return
+    }
+    this.#observer?.replied()
+    this.#resolve(reply)
   }
 
   fail(error: unknown): void {
-    if (this.#settle()) this.#reject(error)
+    if (!this.#settle()) return
+    const other = this.#observer?.failed(error)
+    if (other) this.#resolve(other)
+    else this.#reject(error)
   }
 
   override forget(): void {

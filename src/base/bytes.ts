@@ -18,3 +18,16 @@ export function fromUtf8(bytes: Uint8Array): string {
 export function ownBytes(view: Uint8Array): Uint8Array {
   return view.byteLength * 2 >= view.buffer.byteLength ? view : view.slice()
 }
+
+/** All of them, one after the other. */
+export function joinBytes(pieces: readonly Uint8Array[]): Uint8Array {
+  let length = 0
+  for (const { byteLength } of pieces) length += byteLength
+  const joined = new Uint8Array(length)
+  let at = 0
+  for (const piece of pieces) {
+    joined.set(piece, at)
+    at += piece.byteLength
+  }
+  return joined
+}

@@ -11,7 +11,7 @@ import { ActorNotFoundError, ConfigError, describe } from '../base/errors.ts'
 import type { ActorAddress, NameAddress } from '../message/address.ts'
 import { isActorUri, isReservedName, LOCALHOST, parseActorUri } from '../message/address.ts'
 import type { Directory } from './directory.ts'
-import { NamedRecipient } from './named-recipient.ts'
+import { type Load, NamedRecipient } from './named-recipient.ts'
 import { checkPolicy } from './policy.ts'
 
 /** The cluster's directory: the one there is, and how to get one. */
@@ -24,8 +24,8 @@ export interface DirectorySource {
 export class NameService {
   readonly #runtime: ActorRuntime
   readonly #source: DirectorySource
-  /** Asks that have not settled, by actor; to refs that were found by a name. */
-  readonly #asks = new Map<string, number>()
+  /** Actors with asks that have not settled, to refs that were found by a name. */
+  readonly #loads = new Map<string, ActorLoad>()
 
   constructor(runtime: ActorRuntime, source: DirectorySource) {
     this.#runtime = runtime
@@ -94,7 +94,13 @@ export class NameService {
     return this.#source.current?.find(name, { ...wanted, except, load: this.#load })
   }
 
-  readonly #load = ({ actorId }: InstanceInfo): number => this.#asks.get(actorId) ?? 0
+  readonly #load = ({ actorId }: InstanceInfo): number => this.#loads.get(actorId)?.asks ?? 0
+
+  #loadOf(id: string): ActorLoad {
+    let load = this.#loads.get(id)
+    if (!load) this.#loads.set(id, (load = new ActorLoad(() => void this.#loads.delete(id))))
+    return load
+  }
 
   /** A ref that goes on to other instances; one to the actor of a certain node stays with that. */
   #named(name: string, wanted: Wanted, found: ActorRef): ActorRef {
@@ -103,12 +109,7 @@ export class NameService {
       clock: this.#runtime.clock,
       next: (tried: ReadonlySet<string>) => this.#next(name, wanted, tried),
       isOver: (instance: Recipient) => this.#isOver(name, instance),
-      asked: (id: string) => void this.#asks.set(id, (this.#asks.get(id) ?? 0) + 1),
-      settled: (id: string) => {
-        const left = this.#asks.get(id)! - 1
-        if (left > 0) this.#asks.set(id, left)
-        else this.#asks.delete(id)
-      },
+      loadOf: (id: string) => this.#loadOf(id),
     }
     return new Ref(new NamedRecipient(name, (found as Ref).recipient, instances), this.#runtime.proxies)
   }
@@ -127,6 +128,24 @@ export class NameService {
   #isOver(name: string, { isLocal, hasEnded, nodeId, id }: Recipient): boolean {
     if (isLocal) return hasEnded === true
     return this.#source.current?.isWithdrawn(name, { nodeId, actorId: id }) === true
+  }
+}
+
+class ActorLoad implements Load {
+  asks = 0
+  readonly #ended: () => void
+
+  /** @param ended called when the last one has */
+  constructor(ended: () => void) {
+    this.#ended = ended
+  }
+
+  begin(): void {
+    this.asks++
+  }
+
+  end(): void {
+    if (--this.asks === 0) this.#ended()
   }
 }
 

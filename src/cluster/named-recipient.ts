@@ -4,7 +4,7 @@
  * sent twice.
  */
 import type { Cancellable, ScheduleOptions } from '../actor/actor-context.ts'
-import type { Delivery, Recipient } from '../actor/actor-ref.ts'
+import type { AskObserver, Delivery, Recipient } from '../actor/actor-ref.ts'
 import { DEFAULT_ASK_TIMEOUT_MS } from '../actor/actor-ref.ts'
 import { isResendable } from '../actor/resendable.ts'
 import type { Watcher } from '../actor/terminated.ts'
@@ -14,6 +14,12 @@ import { ActorStoppedError, isReceived, PulsingTimeoutError, UnreachableError } 
 import { actorUri } from '../message/address.ts'
 import type { Message } from '../message/message.ts'
 
+/** How many asks one actor has not answered. */
+export interface Load {
+  begin(): void
+  end(): void
+}
+
 /** The instances of one name, and how one is chosen. */
 export interface Instances {
   readonly clock: Clock
@@ -21,30 +27,20 @@ export interface Instances {
   next(tried: ReadonlySet<string>): Recipient | undefined
   /** Whether an instance is known to take no messages any more. */
   isOver(instance: Recipient): boolean
-  /** An ask to the actor of that id began. */
-  asked(id: string): void
-  /** It settled. */
-  settled(id: string): void
-}
-
-/** One ask, over all its attempts. */
-interface Attempt {
-  readonly message: Message
-  readonly isPlain: boolean
-  readonly delivery: Delivery | undefined
-  readonly startedAt: number
-  isGivenUp: boolean
+  /** Where asks to the actor of that id are counted. */
+  loadOf(id: string): Load
 }
 
 export class NamedRecipient implements Recipient {
   readonly name: string
-  readonly #instances: Instances
+  /** @internal */
+  readonly instances: Instances
   #current: Recipient
 
   constructor(name: string, first: Recipient, instances: Instances) {
     this.name = name
     this.#current = first
-    this.#instances = instances
+    this.instances = instances
   }
 
   get id(): string {
@@ -78,7 +74,7 @@ export class NamedRecipient implements Recipient {
     let to = first
     let last = error
     for (;;) {
-      const next = isUnhandled(last, to) && mayGoOn(message, delivery) ? this.#after(to, tried) : undefined
+      const next = isUnhandled(last, to) && mayGoOn(message, delivery) ? this.after(to, tried) : undefined
       if (!next) throw last
       to = next
       try {
@@ -92,73 +88,23 @@ export class NamedRecipient implements Recipient {
 
   ask(message: Message, isPlain: boolean, delivery: Delivery | undefined): Promise<unknown> {
     try {
-      const to = this.#live()
-      const { id } = to
-      const startedAt = this.#instances.clock.now()
-      const attempt: Attempt = { message, isPlain, delivery, startedAt, isGivenUp: false }
-      return this.#ask(to, attempt, delivery).then(
-        (reply) => {
-          this.#instances.settled(id)
-          return reply
-        },
-        (error: unknown) => {
-          this.#instances.settled(id)
-          return this.#askOthers(to, attempt, error)
-        },
-      )
+      return new NamedAsk(this, message, isPlain, delivery).begin(this.#live(), delivery)
     } catch (error) {
       return Promise.reject(error)
-    }
-  }
-
-  /** Sends one attempt. Who calls it says when it has settled. */
-  #ask(to: Recipient, attempt: Attempt, delivery: Delivery | undefined): Promise<unknown> {
-    this.#instances.asked(to.id)
-    const reply = to.ask(attempt.message, attempt.isPlain, delivery)
-    const cancellation = delivery?.cancellation
-    const cancel = cancellation?.cancel
-    if (cancellation && cancel)
-      cancellation.cancel = (reason) => {
-        attempt.isGivenUp = true
-        cancel(reason)
-      }
-    return reply
-  }
-
-  async #askOthers(first: Recipient, attempt: Attempt, error: unknown): Promise<unknown> {
-    const { message, delivery, startedAt } = attempt
-    const tried = new Set<string>()
-    let to = first
-    let last = error
-    for (;;) {
-      const isOn = !attempt.isGivenUp && isUnhandled(last, to) && mayGoOn(message, delivery)
-      const next = isOn ? this.#after(to, tried) : undefined
-      if (!next) throw last
-      const allowed = delivery?.timeout ?? DEFAULT_ASK_TIMEOUT_MS
-      const timeout = allowed - (this.#instances.clock.now() - startedAt)
-      if (timeout <= 0) throw new PulsingTimeoutError('ask', allowed, { address: String(this) })
-      to = next
-      try {
-        return await this.#ask(to, attempt, { ...delivery, timeout })
-      } catch (refused) {
-        last = refused
-      } finally {
-        this.#instances.settled(to.id)
-      }
     }
   }
 
   /** The instance to send to: the one there is, unless it is known to be no more, and there is another. */
   #live(): Recipient {
     const current = this.#current
-    return this.#instances.isOver(current) ? (this.#after(current, new Set()) ?? current) : current
+    return this.instances.isOver(current) ? (this.after(current, new Set()) ?? current) : current
   }
 
-  /** The instance to go on with after `failed`: the one other messages have gone on with already, if there is one. */
-  #after(failed: Recipient, tried: Set<string>): Recipient | undefined {
+  /** @internal The instance to go on with after `failed`: the one other messages have gone on with already, if there is one. */
+  after(failed: Recipient, tried: Set<string>): Recipient | undefined {
     tried.add(failed.id)
-    if (!tried.has(this.#current.id) && !this.#instances.isOver(this.#current)) return this.#current
-    const next = this.#instances.next(tried)
+    if (!tried.has(this.#current.id) && !this.instances.isOver(this.#current)) return this.#current
+    const next = this.instances.next(tried)
     if (next) this.#current = next
     return next
   }
@@ -181,6 +127,65 @@ export class NamedRecipient implements Recipient {
 
   toString(): string {
     return actorUri(this.nodeId, this.id)
+  }
+}
+
+/** One ask, over all its attempts. */
+class NamedAsk implements AskObserver {
+  readonly #recipient: NamedRecipient
+  readonly #message: Message
+  readonly #isPlain: boolean
+  readonly #delivery: Delivery | undefined
+  readonly #startedAt: number
+  #to!: Recipient
+  #load!: Load
+  #tried: Set<string> | undefined
+  #isGivenUp = false
+
+  constructor(recipient: NamedRecipient, message: Message, isPlain: boolean, delivery: Delivery | undefined) {
+    this.#recipient = recipient
+    this.#message = message
+    this.#isPlain = isPlain
+    this.#delivery = delivery
+    this.#startedAt = recipient.instances.clock.now()
+  }
+
+  begin(to: Recipient, delivery: Delivery | undefined): Promise<unknown> {
+    this.#to = to
+    this.#load = this.#recipient.instances.loadOf(to.id)
+    this.#load.begin()
+    const reply = to.ask(this.#message, this.#isPlain, { ...delivery, observer: this })
+    const cancellation = delivery?.cancellation
+    const cancel = cancellation?.cancel
+    if (cancellation && cancel)
+      cancellation.cancel = (reason) => {
+        this.#isGivenUp = true
+        cancel(reason)
+      }
+    return reply
+  }
+
+  replied(): void {
+    this.#load.end()
+  }
+
+  failed(error: unknown): Promise<unknown> | undefined {
+    this.#load.end()
+    return isUnhandled(error, this.#to) ? this.#goOn(error) : undefined
+  }
+
+  async #goOn(error: unknown): Promise<unknown> {
+    // Whoever failed it is in the middle of something.
+    await SETTLED
+    const delivery = this.#delivery
+    const isWanted = !this.#isGivenUp && mayGoOn(this.#message, delivery)
+    this.#tried ??= new Set()
+    const next = isWanted ? this.#recipient.after(this.#to, this.#tried) : undefined
+    if (!next) throw error
+    const allowed = delivery?.timeout ?? DEFAULT_ASK_TIMEOUT_MS
+    const timeout = allowed - (this.#recipient.instances.clock.now() - this.#startedAt)
+    if (timeout <= 0) throw new PulsingTimeoutError('ask', allowed, { address: String(this.#recipient) })
+    return this.begin(next, { ...delivery, timeout })
   }
 }
 

@@ -2,6 +2,7 @@
  * What nodes tell each other about the cluster, as CBOR arrays: a node's whole record, or one change of it. Every node
  * writes only its own record and numbers its changes, so that news can come twice or by several ways without harm.
  */
+import { joinBytes } from '../base/bytes.ts'
 import { decodeCbor, encodeCbor, placeOf } from '../base/cbor.ts'
 import { describe, ProtocolError } from '../base/errors.ts'
 import { isId } from '../base/ids.ts'
@@ -73,14 +74,7 @@ export function encodeUpdate(update: Update): Uint8Array {
 export function joinUpdates(updates: readonly Uint8Array[]): Uint8Array {
   const count = updates.length
   const head = count < 24 ? [0x80 | count] : count < 256 ? [0x98, count] : [0x99, count >> 8, count & 0xff]
-  const bytes = new Uint8Array(updates.reduce((length, { byteLength }) => length + byteLength, head.length))
-  bytes.set(head)
-  let at = head.length
-  for (const update of updates) {
-    bytes.set(update, at)
-    at += update.byteLength
-  }
-  return bytes
+  return joinBytes([Uint8Array.of(...head), ...updates])
 }
 
 /** @throws ProtocolError naming what is not as it must be */

@@ -39,12 +39,17 @@ export interface Connection {
    * false: it may be anywhere.
    */
   readonly isFromThisMachine?: boolean
+  /**
+   * Whether `send` only reads the batch, until it has left, so that the sender may keep the bytes as well. Default false:
+   * they belong to the connection, which may hand them over.
+   */
+  readonly onlyReads?: boolean
   /** Bytes sent that have not left, or not been taken, yet; as far as the platform tells. */
   readonly waitingBytes: number
   /** Starts delivery. Called once. Whatever arrived before is delivered first, never dropped, and never inside this call. */
   open(handler: ConnectionHandler): void
   /**
-   * Sends one batch. Ownership of the bytes passes to the connection. The batch is always taken; the answer is
+   * Sends one batch. Ownership of the bytes passes to the connection, unless it {@link onlyReads}. The batch is always taken; the answer is
    * "may I continue?": after false the caller waits for `drained`. After the end it does nothing and answers false.
    */
   send(batch: Uint8Array, attachments?: Attachments): boolean

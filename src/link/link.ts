@@ -55,7 +55,7 @@ export class Link implements ConnectionHandler {
   readonly #handler: LinkHandler
   readonly #options: LinkOptions
   readonly #clock: Clock
-  readonly #outbox = new Outbox((batch, attachments) => this.#post(batch, attachments))
+  readonly #outbox: Outbox
   readonly #reader = new FrameReader()
   readonly #frame = new Frame()
   readonly #control = new Frame()
@@ -82,6 +82,7 @@ export class Link implements ConnectionHandler {
     this.#clock = options.clock
     this.transport = options.transport
     this.over = this.#over.promise
+    this.#outbox = new Outbox((batch, attachments) => this.#post(batch, attachments), connection.onlyReads === true)
     this.#heartbeat = new Heartbeat(options.clock.now())
     this.#timer = options.clock.setTimer(() => {
       const what = this.#remote ? 'a welcome' : 'a hello'
@@ -160,10 +161,10 @@ export class Link implements ConnectionHandler {
     return !this.#isBlocked
   }
 
-  /** Sends the bytes of a whole frame; false asks to wait. */
-  sendRaw(frame: Uint8Array): boolean {
+  /** Sends a whole frame that stands in `chunk` from `start` to `end`, and stays there unchanged; false asks to wait. */
+  sendKept(chunk: Uint8Array, start: number, end: number): boolean {
     if (!this.isOpen) return false
-    this.#outbox.addBytes(frame)
+    this.#outbox.addKept(chunk, start, end)
     return !this.#isBlocked
   }
 

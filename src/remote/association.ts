@@ -4,7 +4,7 @@
  * and nothing of the old session is delivered afterwards.
  */
 import type { ActorRef, Delivery } from '../actor/actor-ref.ts'
-import { DEFAULT_ASK_TIMEOUT_MS } from '../actor/actor-ref.ts'
+import { DEFAULT_ASK_TIMEOUT_MS, refusedAsk } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import { discardMessage } from '../actor/discarded-result.ts'
 import type { Deadlines } from '../base/deadlines.ts'
@@ -232,7 +232,7 @@ export class Association {
       return ask.promise
     } catch (error) {
       discardMessage(message)
-      return Promise.reject(error)
+      return refusedAsk(delivery, error)
     }
   }
 

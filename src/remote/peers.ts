@@ -1,6 +1,6 @@
 /** This node's associations, one for every node it talks to, and the refs to actors there. */
-import type { ActorRef } from '../actor/actor-ref.ts'
-import { DEFAULT_ASK_TIMEOUT_MS, Ref } from '../actor/actor-ref.ts'
+import type { ActorRef, Delivery } from '../actor/actor-ref.ts'
+import { DEFAULT_ASK_TIMEOUT_MS, Ref, refusedAsk } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import { discardMessage } from '../actor/discarded-result.ts'
 import type { Watcher } from '../actor/terminated.ts'
@@ -200,9 +200,10 @@ class StoppedRecipient extends RemoteRecipient {
 
   override unwatch(): void {}
 
-  override ask(message: Message): Promise<unknown> {
+  override ask(message: Message, _isPlain: boolean, delivery: Delivery | undefined): Promise<unknown> {
     this.#lose(message)
-    return Promise.reject(
+    return refusedAsk(
+      delivery,
       new ActorStoppedError('expected a running actor, got one that has stopped', {
         address: this.toString(),
         outcome: 'not-sent',

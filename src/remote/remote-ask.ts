@@ -1,5 +1,5 @@
 /** The two ends of an ask between nodes: the caller's wait here, and the envelope in the mailbox there. */
-import type { ActorRef, Delivery } from '../actor/actor-ref.ts'
+import type { ActorRef, AskObserver, Delivery } from '../actor/actor-ref.ts'
 import { discardResult } from '../actor/discarded-result.ts'
 import type { Nested } from '../actor/envelope.ts'
 import { Envelope } from '../actor/envelope.ts'
@@ -23,6 +23,7 @@ export class PendingAsk implements Waiting, Nested {
   readonly #giveUp: (ask: PendingAsk, timeoutMs?: number) => void
   #resolve!: (reply: unknown) => void
   #reject!: (error: unknown) => void
+  #observer: AskObserver | undefined = undefined
   #envelope: Envelope | undefined = undefined
   #isSettled = false
   #signal: AbortSignal | undefined = undefined
@@ -47,12 +48,14 @@ export class PendingAsk implements Waiting, Nested {
   }
 
   wait(deadlines: Deadlines, timeoutMs: number, delivery: Delivery | undefined): void {
-    const signal = delivery?.signal
-    if (delivery?.cancellation) delivery.cancellation.cancel = (reason) => this.giveUp(reason)
-    this.#envelope = delivery?.within?.envelope
-    this.#envelope?.nest(this)
     this.#timeoutMs = timeoutMs
     deadlines.add(this, timeoutMs)
+    if (!delivery) return
+    const { signal, cancellation, within, observer } = delivery
+    this.#observer = observer
+    if (cancellation) cancellation.cancel = (reason) => this.giveUp(reason)
+    this.#envelope = within?.envelope
+    this.#envelope?.nest(this)
     if (!signal || this.#isSettled) return
     this.#signal = signal
     this.#onAbort = () => this.giveUp(signal.reason)
@@ -61,12 +64,15 @@ export class PendingAsk implements Waiting, Nested {
 
   resolve(reply: unknown): void {
     this.#settle()
+    this.#observer?.replied()
     this.#resolve(reply)
   }
 
   reject(error: unknown): void {
     this.#settle()
-    this.#reject(error)
+    const other = this.#observer?.failed(error)
+    if (other) this.#resolve(other)
+    else this.#reject(error)
   }
 
   expired(): void {

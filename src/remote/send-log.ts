@@ -20,8 +20,10 @@ const CHUNK_BYTES: number = 32 * 1024
 /** One frame, as it went to a neighbour, or through one. */
 export interface LoggedFrame {
   readonly seq: number
-  /** Undefined where it cannot be sent again: objects that changed owner went with it. */
-  readonly bytes: Uint8Array | undefined
+  /** What it stands in, from `start` to `end`; undefined where it cannot be sent again: objects that changed owner went with it. */
+  readonly chunk: Uint8Array | undefined
+  readonly start: number
+  readonly end: number
   /** Whether the peer was the neighbour itself, so that the head names nobody. */
   readonly isToNeighbour: boolean
 }
@@ -51,22 +53,24 @@ export class SendLog {
     return this.#frames.at(this.#sent)
   }
 
-  /** Keeps a frame to be sent, whatever the bounds; its bytes. */
-  add(frame: Frame, isToNeighbour: boolean): Uint8Array {
-    // Frames share buffers, each given away when the next frame might not fit: views of it stay what they are.
-    if (this.#writer.length + frame.payload.byteLength > CHUNK_BYTES - HEAD_BYTES)
-      this.#writer = new FrameWriter(CHUNK_BYTES)
+  /** Keeps a frame to be sent, whatever the bounds. Its bytes never change. */
+  add(frame: Frame, isToNeighbour: boolean): LoggedFrame {
+    // Frames share chunks, one after the other, until the next might not fit.
+    const { byteLength } = frame.payload
+    if (this.#writer.length + byteLength > CHUNK_BYTES - HEAD_BYTES)
+      this.#writer = new FrameWriter(Math.max(CHUNK_BYTES, byteLength + HEAD_BYTES))
     const start = this.#writer.length
     this.#writer.write(frame)
-    const bytes = this.#writer.since(start)
-    this.#bytes += bytes.byteLength
-    this.#frames.push({ seq: frame.seq, bytes, isToNeighbour })
-    return bytes
+    const { length: end, buffer: chunk } = this.#writer
+    this.#bytes += end - start
+    const logged = { seq: frame.seq, chunk, start, end, isToNeighbour }
+    this.#frames.push(logged)
+    return logged
   }
 
   /** Keeps the number of a frame that is on its way and cannot be sent again. Nothing may be unsent. */
   addGone(seq: number): void {
-    this.#frames.push({ seq, bytes: undefined, isToNeighbour: true })
+    this.#frames.push({ seq, chunk: undefined, start: 0, end: 0, isToNeighbour: true })
     this.#sent++
   }
 
@@ -84,7 +88,7 @@ export class SendLog {
   acknowledge(seq: number): void {
     for (let first = this.#frames.peek(); first !== undefined && first.seq <= seq; first = this.#frames.peek()) {
       this.#frames.shift()
-      this.#bytes -= first.bytes?.byteLength ?? 0
+      this.#bytes -= first.end - first.start
       if (this.#sent > 0) this.#sent--
     }
     // Pairs of nodes are many, and most of them silent.

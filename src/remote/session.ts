@@ -150,15 +150,15 @@ export class Session {
       return this.#sendOnce(link, frame, attachments)
     }
     if (isNeighbour && link?.diesWithPeer && !isHeld) return this.#sendOnce(link, frame, undefined)
-    const bytes = this.#log.add(frame, isNeighbour)
+    const { chunk, start, end } = this.#log.add(frame, isNeighbour)
     this.#next++
-    this.#owner.kept(bytes.byteLength)
+    this.#owner.kept(end - start)
     this.#expectAck()
     if (isHeld) return false
     this.#log.markSent()
     this.#sent = frame.seq
     this.#hasSpoken = true
-    return link.sendRaw(bytes) && !this.#log.isFull && !this.#owner.isFull
+    return link.sendKept(chunk!, start, end) && !this.#log.isFull && !this.#owner.isFull
   }
 
   /** Sends a frame that is not kept. */
@@ -387,22 +387,24 @@ export class Session {
         this.#sendUnsentWhenWritable(link)
         return
       }
-      let { bytes } = kept
-      if (bytes && kept.isToNeighbour !== isNeighbour) {
+      let { chunk, start, end } = kept
+      if (chunk && kept.isToNeighbour !== isNeighbour) {
         readdresser ??= new Readdresser((frame) => this.#address(frame, isNeighbour))
-        bytes = readdresser.rewrite(bytes)
+        chunk = readdresser.rewrite(chunk.subarray(start, end))
+        start = 0
+        end = chunk.byteLength
       }
-      if (!bytes || bytes.byteLength > link.maxFrameBytes) {
+      if (!chunk || end - start > link.maxFrameBytes) {
         this.#fail(
-          bytes
-            ? `expected frames of at most ${link.maxFrameBytes} bytes on the way there is now, got ${bytes.byteLength}`
+          chunk
+            ? `expected frames of at most ${link.maxFrameBytes} bytes on the way there is now, got ${end - start}`
             : `objects handed over to node ${this.#peer} were lost and cannot be sent again`,
         )
         return
       }
       this.#log.markSent()
       this.#sent = Math.max(this.#sent, kept.seq)
-      link.sendRaw(bytes)
+      link.sendKept(chunk, start, end)
     }
     this.release()
   }

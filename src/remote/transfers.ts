@@ -233,7 +233,7 @@ function bytesOf(frame: Frame): Uint8Array {
   frame.to = frame.from = ''
   const writer = new FrameWriter()
   writer.write(frame)
-  return writer.since(0)
+  return writer.buffer.subarray(0, writer.length)
 }
 
 /** What tells the frame from others, without its payload. */

@@ -137,9 +137,9 @@ export class FrameWriter {
     this.#length += frame.byteLength
   }
 
-  /** The bytes from `start` on: a view, valid for as long as the writer writes into a fresh buffer when this one is full. */
-  since(start: number): Uint8Array {
-    return this.#buffer.subarray(start, this.#length)
+  /** What is written into, from its beginning; another one when it is full, or was taken. */
+  get buffer(): Uint8Array {
+    return this.#buffer
   }
 
   /** The batch so far, to keep; the writer starts a new one. */

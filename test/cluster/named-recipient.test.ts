@@ -8,10 +8,10 @@ import {
   UnreachableError,
 } from 'pulsing'
 import { describe, expect, test } from 'vitest'
-import type { Cancellation, Delivery, Recipient } from '../../src/actor/actor-ref.ts'
+import { type Cancellation, type Delivery, type Recipient, refusedAsk } from '../../src/actor/actor-ref.ts'
 import { deferred, SETTLED } from '../../src/base/deferred.ts'
 import { markReceived } from '../../src/base/errors.ts'
-import type { Instances } from '../../src/cluster/named-recipient.ts'
+import type { Instances, Load } from '../../src/cluster/named-recipient.ts'
 import { NamedRecipient } from '../../src/cluster/named-recipient.ts'
 import { actorUri } from '../../src/message/address.ts'
 import { ManualClock } from '../../src/testkit/manual-clock.ts'
@@ -52,7 +52,14 @@ class Stage implements Instances {
       name: 'x',
       nodeId: `node ${id}`,
       isLocal: id.startsWith('local'),
-      ask: (_message: Message, _isPlain: boolean, delivery: Delivery | undefined) => answer(delivery),
+      ask: (_message: Message, _isPlain: boolean, delivery: Delivery | undefined) =>
+        answer(delivery).then(
+          (reply) => {
+            delivery?.observer?.replied()
+            return reply
+          },
+          (error: unknown) => refusedAsk(delivery, error),
+        ),
       tell: async (_message: Message, delivery: Delivery | undefined) => void (await answer(delivery)),
       watch: () => undefined,
     } as unknown as Recipient
@@ -65,11 +72,11 @@ class Stage implements Instances {
   isOver({ id }: Recipient): boolean {
     return this.over.has(id)
   }
-  asked(id: string): void {
-    this.loads.set(id, (this.loads.get(id) ?? 0) + 1)
-  }
-  settled(id: string): void {
-    this.loads.set(id, this.loads.get(id)! - 1)
+  loadOf(id: string): Load {
+    return {
+      begin: () => void this.loads.set(id, (this.loads.get(id) ?? 0) + 1),
+      end: () => void this.loads.set(id, this.loads.get(id)! - 1),
+    }
   }
 }
 

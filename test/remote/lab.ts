@@ -87,7 +87,8 @@ export class LabNode {
     whenWritable: () => node.whenWritable,
     diesWithPeer: false,
     send: (frame: Frame) => node.#lab.carry(frame, node),
-    sendRaw: (bytes: Uint8Array) => node.#lab.carry(readFrame(bytes), node),
+    sendKept: (chunk: Uint8Array, start: number, end: number) =>
+      node.#lab.carry(readFrame(chunk.subarray(start, end)), node),
   }))(this) as unknown as Link
 
   get association(): Association {

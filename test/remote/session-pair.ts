@@ -66,8 +66,8 @@ export class Way {
     return !this.isBlocked
   }
 
-  sendRaw(bytes: Uint8Array): boolean {
-    this.#side.put(this, bytes.slice(), undefined)
+  sendKept(chunk: Uint8Array, start: number, end: number): boolean {
+    this.#side.put(this, chunk.slice(start, end), undefined)
     return !this.isBlocked
   }
 }

@@ -99,9 +99,9 @@ Peers.prototype.kept = function (bytes) {
 
 const { add } = SendLog.prototype
 SendLog.prototype.add = function (frame, isToNeighbour) {
-  const bytes = add.call(this, frame, isToNeighbour)
-  measures?.logged(this.bytes, bytes.byteLength)
-  return bytes
+  const logged = add.call(this, frame, isToNeighbour)
+  measures?.logged(this.bytes, logged.end - logged.start)
+  return logged
 }
 
 const { lend } = LentCallbacks.prototype

@@ -43,6 +43,7 @@ const page = globalThis as {
 export class ChannelConnection implements Connection {
   readonly maxBatchBytes: number = MAX_BATCH_BYTES
   readonly transfers: boolean = false
+  readonly onlyReads = true
   readonly #channel: DataChannelLike
   readonly #options: ChannelConnectionOptions
   readonly #assembly = new Assembly()

@@ -39,6 +39,7 @@ export interface SocketConnectionOptions {
 export class SocketConnection implements Connection {
   readonly maxBatchBytes: number
   readonly transfers = false
+  readonly onlyReads = true
   readonly isFromThisMachine: boolean
   readonly #socket: WebSocketLike
   readonly #peer: string
