@@ -135,8 +135,12 @@ export interface Cancellation {
 /** Hears how one ask ends, before its caller does. Cheaper than to wait for the caller's promise, which makes another one. */
 export interface AskObserver {
   replied(): void
-  /** What the caller gets in place of `error`, if anything. Called from within: it must not send at once. */
-  failed(error: unknown): Promise<unknown> | undefined
+  /**
+   * What the caller gets in place of `error`, if anything. Called from within: it must not send at once.
+   *
+   * @param since when it began to wait, if it did, and not for ever
+   */
+  failed(error: unknown, since?: number): Promise<unknown> | undefined
 }
 
 /** The end of an ask that could not even begin. */

@@ -89,7 +89,7 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
 
   fail(error: unknown): void {
     if (!this.#settle()) return
-    const other = this.#observer?.failed(error)
+    const other = this.#observer?.failed(error, this.waitingSince?.startedAt)
     if (other) this.#resolve(other)
     else this.#reject(error)
   }

@@ -136,7 +136,8 @@ class NamedAsk implements AskObserver {
   readonly #message: Message
   readonly #isPlain: boolean
   readonly #delivery: Delivery | undefined
-  readonly #startedAt: number
+  /** How long it may still wait, in milliseconds. */
+  #leftMs: number
   #to!: Recipient
   #load!: Load
   #tried: Set<string> | undefined
@@ -147,7 +148,7 @@ class NamedAsk implements AskObserver {
     this.#message = message
     this.#isPlain = isPlain
     this.#delivery = delivery
-    this.#startedAt = recipient.instances.clock.now()
+    this.#leftMs = delivery?.timeout ?? DEFAULT_ASK_TIMEOUT_MS
   }
 
   begin(to: Recipient, delivery: Delivery | undefined): Promise<unknown> {
@@ -169,9 +170,11 @@ class NamedAsk implements AskObserver {
     this.#load.end()
   }
 
-  failed(error: unknown): Promise<unknown> | undefined {
+  failed(error: unknown, since?: number): Promise<unknown> | undefined {
     this.#load.end()
-    return isUnhandled(error, this.#to) ? this.#goOn(error) : undefined
+    if (!isUnhandled(error, this.#to)) return undefined
+    if (since !== undefined) this.#leftMs -= this.#recipient.instances.clock.now() - since
+    return this.#goOn(error)
   }
 
   async #goOn(error: unknown): Promise<unknown> {
@@ -182,10 +185,11 @@ class NamedAsk implements AskObserver {
     this.#tried ??= new Set()
     const next = isWanted ? this.#recipient.after(this.#to, this.#tried) : undefined
     if (!next) throw error
-    const allowed = delivery?.timeout ?? DEFAULT_ASK_TIMEOUT_MS
-    const timeout = allowed - (this.#recipient.instances.clock.now() - this.#startedAt)
-    if (timeout <= 0) throw new PulsingTimeoutError('ask', allowed, { address: String(this.#recipient) })
-    return this.begin(next, { ...delivery, timeout })
+    if (this.#leftMs <= 0) {
+      const allowed = delivery?.timeout ?? DEFAULT_ASK_TIMEOUT_MS
+      throw new PulsingTimeoutError('ask', allowed, { address: String(this.#recipient) })
+    }
+    return this.begin(next, { ...delivery, timeout: this.#leftMs })
   }
 }
 

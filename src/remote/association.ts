@@ -166,7 +166,7 @@ export class Association {
 
   tell(actorId: string, message: Message, delivery: Delivery | undefined): Promise<void> {
     const link = this.#owner.linkTo(this.nodeId)
-    if (this.#owner.closed || !this.#canSend)
+    if (this.#owner.closed || !(link || this.#session.isWaiting))
       return this.#tellFailed(message, this.#owner.closed ?? this.#unreachable())
     try {
       const body = encodeBody(message, true, this.#streams, this.#transferable(link, delivery))
@@ -208,7 +208,7 @@ export class Association {
       const outer = delivery?.within?.envelope
       if (outer?.isCancelled) throw outer.cancelReason
       const link = this.#owner.linkTo(this.nodeId)
-      if (this.#owner.closed || !this.#canSend) throw this.#owner.closed ?? this.#unreachable()
+      if (this.#owner.closed || !(link || this.#session.isWaiting)) throw this.#owner.closed ?? this.#unreachable()
       const timeoutMs = delivery ? this.#runtime.timeoutOf(delivery) : DEFAULT_ASK_TIMEOUT_MS
       const body = encodeBody(message, asksPlain, this.#streams, this.#transferable(link, delivery))
       const id = this.#nextAsk++
@@ -243,9 +243,9 @@ export class Association {
     this.#send(frame)
   }
 
-  /** A routed frame from the peer. Valid only during the call. @throws ProtocolError */
-  receive(frame: Frame): void {
-    this.#session.receive(frame)
+  /** A routed frame from the peer, over `link`. Valid only during the call. @throws ProtocolError */
+  receive(frame: Frame, link: Pick<Link, 'diesWithPeer'>): void {
+    this.#session.receive(frame, frame.from !== '' || !link.diesWithPeer)
   }
 
   /** There is a way to the peer again, or frames may have been lost on the one there is. */
@@ -436,12 +436,10 @@ export class Association {
   }
 
   #send(frame: Frame, attachments?: Attachments): boolean {
-    if (!this.#canSend) {
-      this.#streams.dropUnstarted()
-      return true
-    }
     try {
-      return this.#session.send(frame, attachments)
+      const isRoom = this.#session.send(frame, attachments)
+      if (isRoom === undefined) this.#streams.dropUnstarted()
+      return isRoom ?? true
     } catch (error) {
       this.#streams.dropUnstarted()
       throw error

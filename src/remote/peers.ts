@@ -130,7 +130,7 @@ export class Peers implements AssociationOwner {
   receive(link: Link, nodeId: string, frame: Frame): void {
     const association = this.associate(nodeId)
     try {
-      association.receive(frame)
+      association.receive(frame, link)
     } catch (error) {
       const isOverload = error instanceof OverloadedError
       if (!isOverload && !(error instanceof ProtocolError)) throw error

@@ -70,7 +70,7 @@ export class PendingAsk implements Waiting, Nested {
 
   reject(error: unknown): void {
     this.#settle()
-    const other = this.#observer?.failed(error)
+    const other = this.#observer?.failed(error, this.waitingSince?.startedAt)
     if (other) this.#resolve(other)
     else this.#reject(error)
   }

@@ -135,11 +135,13 @@ export class Session {
   /**
    * Sends a frame, now or when the peer can be reached again; false asks to wait, see {@link whenWritable}.
    *
+   * @returns undefined when there is no way to the peer, and none is waited for: nothing was sent then
    * @throws NotSerialisableError when the platform refuses the attachments, UnreachableError (`not-sent`) when they
    * would have to wait, which they cannot; nothing was sent then
    */
-  send(frame: Frame, attachments?: Attachments): boolean {
+  send(frame: Frame, attachments?: Attachments): boolean | undefined {
     const link = this.#owner.link()
+    if (!link && !this.#lost) return undefined
     const isNeighbour = link?.nodeId === this.#peer
     const isHeld = !link || this.isHolding
     this.#address(frame, isNeighbour)
@@ -171,8 +173,13 @@ export class Session {
     return isRoom
   }
 
-  /** A frame from the peer. Valid only during the call. @throws ProtocolError */
-  receive(frame: Frame): void {
+  /**
+   * A frame from the peer. Valid only during the call.
+   *
+   * @param isKept whether the peer keeps it until it is acknowledged: not on a link that dies with it
+   * @throws ProtocolError
+   */
+  receive(frame: Frame, isKept: boolean): void {
     switch (frame.kind) {
       case FRAME.reset:
         if (frame.id === this.#number) this.#endedByPeer('ended the session', frame.session)
@@ -185,15 +192,14 @@ export class Session {
         return
       default:
     }
-    if (this.#isBeginning) this.#miss(frame)
-    else this.#arrived(frame)
+    if (this.#isBeginning) this.#miss(frame, isKept)
+    else this.#arrived(frame, isKept)
   }
 
-  #arrived(frame: Frame): void {
+  #arrived(frame: Frame, isKept: boolean): void {
     switch (this.#sequence.arrive(frame.session, frame.seq)) {
       case 'deliver': {
         const { byteLength } = frame.payload
-        const isKept = !this.#isPort(frame)
         this.#owner.deliver(frame)
         if (this.#sequence.held > 0) this.#deliverHeld()
         if (isKept) this.#received(byteLength)
@@ -205,7 +211,7 @@ export class Session {
         break
       case 'new-session':
         this.#endedByPeer('began a new session', frame.session)
-        this.#miss(frame)
+        this.#miss(frame, isKept)
         break
       case 'stale':
         this.#sendReset(frame.session)
@@ -216,18 +222,13 @@ export class Session {
   }
 
   /** A frame not taken because the session is only beginning: the peer sends it again, or begins anew where it cannot. */
-  #miss(frame: Frame): void {
-    if (!this.#isPort(frame)) this.#hasMissed = true
+  #miss(frame: Frame, isKept: boolean): void {
+    if (isKept) this.#hasMissed = true
     else if (this.#sequence.meet(frame.session) !== 'stale') {
       this.#sequence.reset(frame.session)
       this.#sequence.reset()
       this.#sendReset(frame.session)
     }
-  }
-
-  /** Whether a frame came over a link that dies with the peer, which does not keep what it sends there. */
-  #isPort(frame: Frame): boolean {
-    return frame.from === '' && this.#owner.link()?.diesWithPeer === true
   }
 
   /** The way to the peer is gone; the session waits for another, at most `graceMs` milliseconds. */

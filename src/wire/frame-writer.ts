@@ -17,6 +17,9 @@ export const BATCH_BYTES = 64 * 1024
 /** A batch left smaller than this is copied out, so that the buffer serves again; a larger one is given away. */
 const GIVE_AWAY_BYTES = BATCH_BYTES / 2
 
+/** Longer texts are left to the platform. */
+const LONG_TEXT = 64
+
 const encoder = /* @__PURE__ */ new TextEncoder()
 
 export class FrameWriter {
@@ -37,89 +40,90 @@ export class FrameWriter {
   /** Adds a frame to the batch: what `LAYOUTS` says, spelled out by kind because a loop over field names is several times slower. */
   write(frame: Frame): void {
     const { kind } = frame
-    this.#head(ARRAY, LAYOUTS[kind]!.length + 1)
-    this.#head(UINT, kind)
-    if (kind >= FIRST_ROUTED_KIND) {
-      this.#head(UINT, frame.hops)
-      this.#text(frame.to)
-      this.#text(frame.from)
-      this.#head(UINT, frame.session)
-      this.#head(UINT, frame.seq)
+    const isRouted = kind >= FIRST_ROUTED_KIND
+    let hasPayload = false
+    this.#reserve(longestHeads(frame))
+    const to = this.#buffer
+    let at = head(to, this.#length, ARRAY, LAYOUTS[kind]!.length + 1)
+    at = head(to, at, UINT, kind)
+    if (isRouted) {
+      at = head(to, at, UINT, frame.hops)
+      at = text(to, at, frame.to)
+      at = text(to, at, frame.from)
+      at = head(to, at, UINT, frame.session)
+      at = head(to, at, UINT, frame.seq)
     }
     switch (kind) {
       case FRAME.ask:
-        this.#head(UINT, frame.id)
-        this.#text(frame.actor)
-        this.#text(frame.sender)
-        this.#head(UINT, frame.timeout)
-        this.#message(frame)
+        at = head(to, at, UINT, frame.id)
+        at = text(to, at, frame.actor)
+        at = text(to, at, frame.sender)
+        at = head(to, at, UINT, frame.timeout)
+        at = message(to, at, frame)
+        hasPayload = true
         break
       case FRAME.tell:
-        this.#text(frame.actor)
-        this.#text(frame.sender)
-        this.#message(frame)
+        at = text(to, at, frame.actor)
+        at = text(to, at, frame.sender)
+        at = message(to, at, frame)
+        hasPayload = true
         break
       case FRAME.reply:
-        this.#head(UINT, frame.id)
-        this.#message(frame)
+        at = head(to, at, UINT, frame.id)
+        at = message(to, at, frame)
+        hasPayload = true
         break
       case FRAME.item:
-        this.#head(UINT, frame.id)
-        this.#head(UINT, frame.flags)
-        this.#text(frame.type)
-        this.#bytes(frame.payload)
+        at = head(to, at, UINT, frame.id)
+        at = head(to, at, UINT, frame.flags)
+        at = text(to, at, frame.type)
+        hasPayload = true
         break
       case FRAME.ack:
-        this.#head(UINT, frame.id)
-        this.#head(UINT, frame.count)
-        this.#head(UINT, frame.flags)
+        at = head(to, at, UINT, frame.id)
+        at = head(to, at, UINT, frame.count)
+        at = head(to, at, UINT, frame.flags)
         break
       case FRAME.credit:
-        this.#head(UINT, frame.id)
-        this.#head(UINT, frame.count)
-        this.#head(UINT, frame.bytes)
+        at = head(to, at, UINT, frame.id)
+        at = head(to, at, UINT, frame.count)
+        at = head(to, at, UINT, frame.bytes)
         break
       case FRAME.part:
-        this.#head(UINT, frame.id)
-        this.#head(UINT, frame.flags)
-        this.#bytes(frame.payload)
+        at = head(to, at, UINT, frame.id)
+        at = head(to, at, UINT, frame.flags)
+        hasPayload = true
         break
       case FRAME.fail:
       case FRAME.end:
-        this.#head(UINT, frame.id)
-        this.#bytes(frame.payload)
+        at = head(to, at, UINT, frame.id)
+        hasPayload = true
         break
       case FRAME.cancel:
       case FRAME.stop:
       case FRAME.reset:
       case FRAME.ping:
       case FRAME.pong:
-        this.#head(UINT, frame.id)
+        at = head(to, at, UINT, frame.id)
         break
       case FRAME.hello:
       case FRAME.cluster:
       case FRAME.signal:
-        this.#bytes(frame.payload)
+        hasPayload = true
         break
       case FRAME.goaway:
-        this.#head(UINT, frame.id)
-        this.#text(frame.reason)
+        at = head(to, at, UINT, frame.id)
+        at = text(to, at, frame.reason)
         break
       case FRAME.undeliverable:
-        this.#head(UINT, frame.id)
-        this.#text(frame.actor)
-        this.#text(frame.reason)
+        at = head(to, at, UINT, frame.id)
+        at = text(to, at, frame.actor)
+        at = text(to, at, frame.reason)
         break
       default:
     }
-  }
-
-  #message(frame: Frame): void {
-    this.#head(UINT, frame.flags)
-    this.#text(frame.type)
-    this.#head(UINT, frame.stream)
-    this.#head(UINT, frame.window)
-    this.#bytes(frame.payload)
+    this.#length = at
+    if (hasPayload) this.#bytes(frame.payload)
   }
 
   /** Adds the bytes of a whole frame as they came, with the hop count at `hopsAt` lowered by one. */
@@ -152,6 +156,13 @@ export class FrameWriter {
     return batch
   }
 
+  #bytes(written: Uint8Array): void {
+    this.#reserve(HEAD_BYTES + written.byteLength)
+    const start = head(this.#buffer, this.#length, BYTES, written.byteLength)
+    this.#buffer.set(written, start)
+    this.#length = start + written.byteLength
+  }
+
   #reserve(count: number): void {
     const needed = this.#length + count
     if (needed <= this.#buffer.byteLength) return
@@ -159,57 +170,63 @@ export class FrameWriter {
     grown.set(this.#buffer.subarray(0, this.#length))
     this.#buffer = grown
   }
+}
 
-  #head(major: number, value: number): void {
-    if (this.#length + 9 > this.#buffer.byteLength) this.#reserve(9)
-    const buffer = this.#buffer
-    let at = this.#length
-    if (value < 24) buffer[at++] = major | value
-    else if (value < 0x100) {
-      buffer[at++] = major | 24
-      buffer[at++] = value
-    } else if (value < 0x10000) {
-      buffer[at++] = major | 25
-      buffer[at++] = value >> 8
-      buffer[at++] = value
-    } else {
-      if (value < 0x1_0000_0000) buffer[at++] = major | 26
-      else {
-        buffer[at++] = major | 27
-        at = word(buffer, at, Math.floor(value / 0x1_0000_0000))
-      }
-      at = word(buffer, at, value)
-    }
-    this.#length = at
-  }
+/** The longest head of anything. */
+const HEAD_BYTES = 9
+/** Bytes of the numbers of a frame, and the heads of its texts, at most. */
+const NUMBERS_BYTES = 17 * HEAD_BYTES
 
-  #text(text: string): void {
-    const { length } = text
-    if (length > 64) {
-      this.#bytes(encoder.encode(text), TEXT)
-      return
-    }
-    const start = this.#length
-    this.#head(TEXT, length)
-    this.#reserve(length)
-    for (let i = 0; i < length; i++) {
-      const code = text.charCodeAt(i)
-      if (code > 0x7f) {
-        this.#length = start
-        this.#bytes(encoder.encode(text), TEXT)
-        return
-      }
-      this.#buffer[this.#length + i] = code
-    }
-    this.#length += length
-  }
+/** The most bytes a frame can take, its payload apart. */
+function longestHeads({ to, from, actor, sender, type, reason }: Frame): number {
+  return NUMBERS_BYTES + 3 * (to.length + from.length + actor.length + sender.length + type.length + reason.length)
+}
 
-  #bytes(bytes: Uint8Array, major: number = BYTES): void {
-    this.#head(major, bytes.byteLength)
-    this.#reserve(bytes.byteLength)
-    this.#buffer.set(bytes, this.#length)
-    this.#length += bytes.byteLength
+function head(to: Uint8Array, at: number, major: number, value: number): number {
+  if (value < 24) to[at++] = major | value
+  else if (value < 0x100) {
+    to[at++] = major | 24
+    to[at++] = value
+  } else if (value < 0x10000) {
+    to[at++] = major | 25
+    to[at++] = value >> 8
+    to[at++] = value
+  } else {
+    if (value < 0x1_0000_0000) to[at++] = major | 26
+    else {
+      to[at++] = major | 27
+      at = word(to, at, Math.floor(value / 0x1_0000_0000))
+    }
+    at = word(to, at, value)
   }
+  return at
+}
+
+function text(to: Uint8Array, at: number, written: string): number {
+  const { length } = written
+  if (length > LONG_TEXT) return encodedText(to, at, written)
+  const start = head(to, at, TEXT, length)
+  for (let i = 0; i < length; i++) {
+    const code = written.charCodeAt(i)
+    if (code > 0x7f) return encodedText(to, at, written)
+    to[start + i] = code
+  }
+  return start + length
+}
+
+function encodedText(to: Uint8Array, at: number, written: string): number {
+  const encoded = encoder.encode(written)
+  const start = head(to, at, TEXT, encoded.byteLength)
+  to.set(encoded, start)
+  return start + encoded.byteLength
+}
+
+/** The fields of a message, all but its payload. */
+function message(to: Uint8Array, at: number, frame: Frame): number {
+  at = head(to, at, UINT, frame.flags)
+  at = text(to, at, frame.type)
+  at = head(to, at, UINT, frame.stream)
+  return head(to, at, UINT, frame.window)
 }
 
 function word(buffer: Uint8Array, at: number, value: number): number {

@@ -8,7 +8,7 @@ import {
   UnreachableError,
 } from 'pulsing'
 import { describe, expect, test } from 'vitest'
-import { type Cancellation, type Delivery, type Recipient, refusedAsk } from '../../src/actor/actor-ref.ts'
+import type { Cancellation, Delivery, Recipient } from '../../src/actor/actor-ref.ts'
 import { deferred, SETTLED } from '../../src/base/deferred.ts'
 import { markReceived } from '../../src/base/errors.ts'
 import type { Instances, Load } from '../../src/cluster/named-recipient.ts'
@@ -53,16 +53,21 @@ class Stage implements Instances {
       nodeId: `node ${id}`,
       isLocal: id.startsWith('local'),
       ask: (_message: Message, _isPlain: boolean, delivery: Delivery | undefined) =>
-        answer(delivery).then(
-          (reply) => {
-            delivery?.observer?.replied()
-            return reply
-          },
-          (error: unknown) => refusedAsk(delivery, error),
-        ),
+        this.#asked(answer(delivery), delivery),
       tell: async (_message: Message, delivery: Delivery | undefined) => void (await answer(delivery)),
       watch: () => undefined,
     } as unknown as Recipient
+  }
+
+  async #asked(answer: Promise<unknown>, delivery: Delivery | undefined): Promise<unknown> {
+    const since = this.clock.now()
+    try {
+      const reply = await answer
+      delivery?.observer?.replied()
+      return reply
+    } catch (error) {
+      return delivery?.observer?.failed(error, since) ?? Promise.reject(error)
+    }
   }
 
   next(tried: ReadonlySet<string>): Recipient | undefined {

@@ -23,8 +23,8 @@ describe('an acknowledgement that was overtaken by a later one', () => {
     await settle()
     const { association, sent } = lab.a
     const { session } = sent[0]!
-    association.receive(ack(session, 4 - unacknowledged, 0))
-    association.receive(ack(session, 1, ACK_RESEND))
+    association.receive(ack(session, 4 - unacknowledged, 0), lab.a.link)
+    association.receive(ack(session, 1, ACK_RESEND), lab.a.link)
     await ref.tell(5)
     await settle()
     expect(got).toEqual([1, 2, 3, 4, 5])
@@ -41,7 +41,7 @@ test('a way that is lost again before the answer to a probe came does not hold u
   // The first way back: the probe's answer is lost, but what was sent is acknowledged all the same.
   lab.fate = (frame) => (frame.kind === FRAME.probe ? [] : [frame])
   lab.a.association.resume()
-  lab.a.association.receive(ack(lab.a.sent[0]!.session, 1, 0))
+  lab.a.association.receive(ack(lab.a.sent[0]!.session, 1, 0), lab.a.link)
   // The second one, whole.
   lab.fate = (frame) => [frame]
   lab.a.association.resume()

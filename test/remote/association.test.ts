@@ -256,7 +256,7 @@ describe('frames that make no sense', () => {
     const frame = Object.assign(new Frame(), { session: 1, seq: 1, actor: lab.a.nodeId }, fields)
     const thrown = (() => {
       try {
-        lab.b.association.receive(frame)
+        lab.b.association.receive(frame, lab.b.link)
         return undefined
       } catch (error) {
         return error as Error

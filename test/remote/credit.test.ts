@@ -135,7 +135,7 @@ describe('credit', () => {
     const item = lab.b.sent.find(isKind('item'))!
     expect(() => {
       for (let seq = item.seq + 1; seq < item.seq + 5; seq++)
-        lab.a.association.receive(Object.assign(item.clone(), { seq }))
+        lab.a.association.receive(Object.assign(item.clone(), { seq }), lab.a.link)
     }).toThrow(/at most 2 unread items/)
     lab.a.association.reset(new SessionResetError('broke the protocol'))
     expect(await outcomeOf(collect(reader))).toBeInstanceOf(SessionResetError)

@@ -183,7 +183,7 @@ describe('payloads from a hostile node', () => {
         payload,
       })
       try {
-        lab.b.association.receive(ask)
+        lab.b.association.receive(ask, lab.b.link)
       } catch (error) {
         expect(error).toMatchObject({ name: 'ProtocolError' })
       }

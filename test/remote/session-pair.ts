@@ -143,8 +143,11 @@ export class Side implements SessionOwner {
     this.pair.put({ from: this, bytes, frame })
   }
 
-  /** Sends a message called `text`, with so many bytes in it. */
-  tell(text: string, { bytes = 0, attachments }: { bytes?: number; attachments?: Attachments } = {}): boolean {
+  /** Sends a message called `text`, with so many bytes in it; undefined if it was not. */
+  tell(
+    text: string,
+    { bytes = 0, attachments }: { bytes?: number; attachments?: Attachments } = {},
+  ): boolean | undefined {
     const frame = Object.assign(new Frame(), { kind: FRAME.tell, type: text, payload: new Uint8Array(bytes) })
     return this.session.send(frame, attachments)
   }
@@ -192,7 +195,8 @@ export class SessionPair {
 
   /** Delivers one packet, which need not lie on the wire any more. */
   deliver({ from, bytes, frame }: Packet): void {
-    from.other.session.receive(read(bytes, frame.attachments))
+    const { session, way } = from.other
+    session.receive(read(bytes, frame.attachments), frame.from !== '' || !way?.diesWithPeer)
   }
 
   /** Delivers everything, in order, and what is sent meanwhile, until the wire is empty. */

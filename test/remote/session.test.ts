@@ -204,11 +204,11 @@ describe('a gap in what arrives', () => {
     pair.drop()
     pair.log()
     const ask = forged({ kind: FRAME.ack, session: 1, id: 1, count: 0, flags: 1 })
-    pair.a.session.receive(ask)
-    pair.a.session.receive(ask)
+    pair.a.session.receive(ask, true)
+    pair.a.session.receive(ask, true)
     expect(pair.log()).toEqual(['a: t1 1/1', 'a: t2 1/2', 'a: t3 1/3'])
     pair.clock.advance(GAP_DELAY_MS)
-    pair.a.session.receive(ask)
+    pair.a.session.receive(ask, true)
     expect(pair.log()).toEqual(['a: t1 1/1', 'a: t2 1/2', 'a: t3 1/3'])
   })
 
@@ -668,8 +668,8 @@ describe('a reset', () => {
     pair.flush()
     a.session.reset(new SessionResetError('first'))
     pair.flush()
-    a.session.receive(forged({ kind: FRAME.reset, session: 1, id: 1 }))
-    b.session.receive(forged({ kind: FRAME.reset, session: 1, id: 1 }))
+    a.session.receive(forged({ kind: FRAME.reset, session: 1, id: 1 }), true)
+    b.session.receive(forged({ kind: FRAME.reset, session: 1, id: 1 }), true)
     expect([a.ends.length, b.ends.length]).toEqual([1, 1])
   })
 
@@ -863,7 +863,7 @@ describe('a peer that says what cannot be', () => {
     ['to want frames of another session', { id: 0, count: 0, flags: 1 }],
   ])('%s changes nothing', (_what, fields) => {
     const pair = underway()
-    pair.a.session.receive(forged({ kind: FRAME.ack, session: 1, id: 1, ...fields }))
+    pair.a.session.receive(forged({ kind: FRAME.ack, session: 1, id: 1, ...fields }), true)
     expectUnharmed(pair)
   })
 
@@ -872,15 +872,15 @@ describe('a peer that says what cannot be', () => {
     ['to want again what it had', 1],
   ])('%s changes nothing', (_what, flags) => {
     const pair = underway()
-    pair.a.session.receive(forged({ kind: FRAME.ack, session: 1, id: 1, count: 2 }))
-    pair.a.session.receive(forged({ kind: FRAME.ack, session: 1, id: 1, count: 1, flags }))
-    pair.a.session.receive(forged({ kind: FRAME.ack, session: 1, id: 1, count: 0, flags }))
+    pair.a.session.receive(forged({ kind: FRAME.ack, session: 1, id: 1, count: 2 }), true)
+    pair.a.session.receive(forged({ kind: FRAME.ack, session: 1, id: 1, count: 1, flags }), true)
+    pair.a.session.receive(forged({ kind: FRAME.ack, session: 1, id: 1, count: 0, flags }), true)
     expectUnharmed(pair)
   })
 
   test.each([0, 5, Number.MAX_SAFE_INTEGER])('the end of session %d, which is not ours, changes nothing', (id) => {
     const pair = underway()
-    pair.a.session.receive(forged({ kind: FRAME.reset, session: 1, id }))
+    pair.a.session.receive(forged({ kind: FRAME.reset, session: 1, id }), true)
     expectUnharmed(pair)
   })
 
@@ -889,14 +889,14 @@ describe('a peer that says what cannot be', () => {
     pair.a.session.reset(new SessionResetError('because'))
     pair.flush()
     pair.log()
-    pair.a.session.receive(forged({ kind: FRAME.probe, session: 1 }))
+    pair.a.session.receive(forged({ kind: FRAME.probe, session: 1 }), true)
     expect(pair.log()).toEqual(['a: reset of 1'])
   })
 
   test('frames of session 0, and frames numbered 0, are not delivered', () => {
     const pair = underway()
-    pair.a.session.receive(forged({ kind: FRAME.tell, session: 0, seq: 1, type: 'x' }))
-    pair.a.session.receive(forged({ kind: FRAME.tell, session: 1, seq: 0, type: 'x' }))
+    pair.a.session.receive(forged({ kind: FRAME.tell, session: 0, seq: 1, type: 'x' }), true)
+    pair.a.session.receive(forged({ kind: FRAME.tell, session: 1, seq: 0, type: 'x' }), true)
     pair.log()
     expect(pair.a.delivered).toEqual(['t1'])
     expectUnharmed(pair)
@@ -906,7 +906,7 @@ describe('a peer that says what cannot be', () => {
     const pair = underway()
     for (let session = 2; session < 50; session++) {
       for (const seq of [3, 2, 1])
-        pair.a.session.receive(forged({ kind: FRAME.tell, session, seq, type: `${session}` }))
+        pair.a.session.receive(forged({ kind: FRAME.tell, session, seq, type: `${session}` }), true)
     }
     pair.drop()
     expect(pair.a.delivered).toEqual(['t1'])

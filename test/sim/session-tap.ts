@@ -69,7 +69,7 @@ export function tapped(original: SessionModule): SessionModule {
       this.peer = peer
     }
 
-    override send(...args: Parameters<Session['send']>): boolean {
+    override send(...args: Parameters<Session['send']>): boolean | undefined {
       const isRoom = super.send(...args)
       this.#observer?.sent(this, args[0])
       return isRoom
