@@ -63,7 +63,7 @@ export class InboundStream {
     // The producer must hear of it before it runs out of room, in items or in bytes.
     const isUrgent =
       (this.items - this.#grantedItems) * 2 >= this.channel.window ||
-      (this.bytes - this.#grantedBytes) * 4 >= STREAM_WINDOW_BYTES
+      (this.bytes - this.#grantedBytes) * 2 >= STREAM_WINDOW_BYTES
     if (isUrgent || !this.isGrantDue) this.#line.grant(this, isUrgent)
   }
 }
