@@ -61,6 +61,8 @@ export class Cluster implements Routes {
   /** Neighbours that look on: frames go to and fro, and nobody is told of them. */
   readonly #observers = new Map<string, Link>()
   readonly #synced = new WeakMap<Link, Deferred<void>>()
+  /** Members last told of as suspended. */
+  readonly #toldSuspended = new WeakSet<NodeRecord>()
 
   constructor(options: ClusterOptions) {
     const { runtime, random, kind, features, classes, maxMessageBytes, graceMs, hiddenGraceMs } = options
@@ -204,6 +206,13 @@ export class Cluster implements Routes {
     this.#runtime.events.emit('linkClosed', { nodeId, transport: link.transport, error })
   }
 
+  /** A neighbour's platform answers, and its program does not, as a frozen page; or does again: everybody is told. */
+  neighbourSuspended(nodeId: string, isSuspended: boolean): void {
+    if (this.#observers.has(nodeId)) return
+    this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: true, isSuspended })])
+    this.#tellIfChanged(nodeId)
+  }
+
   /** A link that had been replaced by another to the same neighbour broke: what was on its way over it may be lost. */
   linkBroke(link: Link): void {
     this.#resume(this.#peersVia(link.nodeId))
@@ -314,7 +323,11 @@ export class Cluster implements Routes {
       return
     }
     if (!record) return
-    if (update.op === 'node') for (const [name, actorId] of record.names) this.directory.add(name, { nodeId, actorId })
+    if (update.op === 'link') this.#tellIfChanged(update.other)
+    if (update.op === 'node') {
+      for (const [name, actorId] of record.names) this.directory.add(name, { nodeId, actorId })
+      for (const other of record.links) this.#tellIfChanged(other)
+    }
     if (update.op === 'state' || (update.op === 'node' && namesBefore)) this.#tellMember('memberUpdated', record)
   }
 
@@ -358,8 +371,17 @@ export class Cluster implements Routes {
     this.#tellMember('memberUpdated', record)
   }
 
+  /** Whether a member answers is known by what its neighbours say of it. */
+  #tellIfChanged(nodeId: string): void {
+    const record = this.topology.member(nodeId)
+    if (record && this.#toldSuspended.has(record) !== this.topology.isSuspended(record))
+      this.#tellMember('memberUpdated', record)
+  }
+
   #tellMember(event: 'memberJoined' | 'memberUpdated' | 'memberLeft', record: NodeRecord): void {
     const { nodeId, kind, addr } = record
+    if (this.topology.isSuspended(record)) this.#toldSuspended.add(record)
+    else this.#toldSuspended.delete(record)
     if (event === 'memberLeft') this.mesh?.remove(nodeId)
     else if (kind === 'relay' && addr !== undefined && record !== this.topology.self) this.mesh?.add(nodeId, addr)
     this.#runtime.events.emit(event, { member: this.#member(record) })
@@ -377,7 +399,10 @@ export class Cluster implements Routes {
   }
 
   #status(record: NodeRecord): Member['status'] {
-    if (this.topology.member(record.nodeId)) return record.isHidden ? 'hidden' : 'online'
+    if (this.topology.member(record.nodeId)) {
+      if (this.topology.isSuspended(record)) return 'suspended'
+      return record.isHidden ? 'hidden' : 'online'
+    }
     return record.kind === 'leaf' && this.topology.isDetached(record) ? 'detached' : 'unreachable'
   }
 

@@ -16,6 +16,7 @@ const UPDATES_PER_FRAME = 64
 /** What neighbours come, go and say. */
 export interface NeighbourListener {
   neighbourJoined(link: Link): void
+  neighbourSuspended(nodeId: string, isSuspended: boolean): void
   neighbourLeft(link: Link, error: PulsingError | undefined): void
   /** A link that was replaced ended with an error. */
   linkBroke(link: Link): void
@@ -138,6 +139,10 @@ export class Neighbours implements LinkHandler {
 
   received(link: Link, frame: Frame, reader: FrameReader): void {
     this.#listener.received(link, frame, reader)
+  }
+
+  suspended(link: Link, isSuspended: boolean): void {
+    if (this.#links.get(link.nodeId) === link) this.#listener.neighbourSuspended(link.nodeId, isSuspended)
   }
 
   closed(link: Link, error: PulsingError | undefined): void {

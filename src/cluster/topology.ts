@@ -16,6 +16,8 @@ export interface NodeRecord {
   readonly links: Set<string>
   readonly names: Map<string, string>
   isHidden: boolean
+  /** Neighbours whose platform answers, and whose program does not. */
+  readonly suspended: Set<string>
   /** A neighbour that is back, and has not said yet which links it has now: the ones it had count for nothing. */
   isStale?: boolean
   /** Ended for good: ids are new for every boot, so that nothing brings it back. */
@@ -39,8 +41,8 @@ export class Topology {
   readonly #records = new Map<string, NodeRecord>()
   #nextHops = new Map<string, string>()
 
-  constructor(self: Omit<NodeRecord, 'version' | 'links' | 'names' | 'isHidden'>) {
-    this.self = { ...self, version: 1, links: new Set(), names: new Map(), isHidden: false }
+  constructor(self: Omit<NodeRecord, 'version' | 'links' | 'names' | 'isHidden' | 'suspended'>) {
+    this.self = { ...self, version: 1, links: new Set(), names: new Map(), isHidden: false, suspended: new Set() }
     this.#records.set(self.nodeId, this.self)
   }
 
@@ -79,23 +81,41 @@ export class Topology {
     return false
   }
 
+  /** Whether all relays it is linked to hear its platform only. */
+  isSuspended({ nodeId, links }: NodeRecord): boolean {
+    let isHeard = false
+    for (const other of links) {
+      const record = this.#records.get(other)
+      if (record?.kind !== 'relay') continue
+      if (!record.suspended.has(nodeId)) return false
+      isHeard = true
+    }
+    return isHeard && nodeId !== this.self.nodeId
+  }
+
   /** The neighbour on the cheapest way to a node. */
   nextHop(nodeId: string): string | undefined {
     return this.#nextHops.get(nodeId)
   }
 
-  snapshot({ nodeId, version, kind, addr, features, classes, links, names, isHidden }: NodeRecord): NodeSnapshot {
-    const lists = { features, classes, links: [...links], names: [...names] }
+  snapshot(record: NodeRecord): NodeSnapshot {
+    const { nodeId, version, kind, addr, features, classes, links, names, isHidden, suspended } = record
+    const lists = { features, classes, links: [...links], names: [...names], suspended: [...suspended] }
     return { op: 'node', nodeId, version, kind, addr, ...lists, isHidden }
   }
 
   /** Takes in a whole record of another node. */
-  applySnapshot({ op: _, links, names, ...record }: NodeSnapshot): Applied {
+  applySnapshot({ op: _, links, names, suspended, ...record }: NodeSnapshot): Applied {
     const { nodeId, version } = record
     const known = this.#records.get(nodeId)
     if (known && (known.isGone || known.version > version || (known.version === version && !known.isStale)))
       return 'known'
-    this.#records.set(nodeId, { ...record, links: new Set(links), names: new Map(names) })
+    this.#records.set(nodeId, {
+      ...record,
+      links: new Set(links),
+      names: new Map(names),
+      suspended: new Set(suspended),
+    })
     return 'news'
   }
 
@@ -122,7 +142,7 @@ export class Topology {
   /** Changes this node's own record; the change, to be told to others. */
   changeSelf(
     change:
-      | { op: 'link'; other: string; isUp: boolean }
+      | { op: 'link'; other: string; isUp: boolean; isSuspended?: boolean }
       | { op: 'name'; name: string; actorId: string | undefined }
       | { op: 'state'; isHidden: boolean },
   ): NodeChange {
@@ -176,6 +196,8 @@ function edit(record: NodeRecord, change: NodeChange): void {
   if (change.op === 'link') {
     if (change.isUp) record.links.add(change.other)
     else record.links.delete(change.other)
+    if (change.isUp && change.isSuspended) record.suspended.add(change.other)
+    else record.suspended.delete(change.other)
   } else if (change.op === 'state') record.isHidden = change.isHidden
   else if (change.actorId === undefined) record.names.delete(change.name)
   else record.names.set(change.name, change.actorId)

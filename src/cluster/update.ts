@@ -20,6 +20,8 @@ export interface NodeSnapshot {
   readonly names: readonly (readonly [name: string, actorId: string])[]
   /** Whether it is a page nobody sees now. */
   readonly isHidden: boolean
+  /** Neighbours whose platform answers it, and whose program does not. */
+  readonly suspended?: readonly string[]
 }
 
 /**
@@ -33,6 +35,8 @@ export type NodeChange =
       readonly version: number
       readonly other: string
       readonly isUp: boolean
+      /** Its platform answers, and its program does not. */
+      readonly isSuspended?: boolean
     }
   | {
       readonly op: 'name'
@@ -61,6 +65,7 @@ const MAX_LIST = 100_000
 const MAX_TEXT = 256
 const HIDDEN = 'hidden'
 const VISIBLE = 'visible'
+const SUSPENDED = 'suspended'
 
 export function encodeUpdates(updates: readonly Update[]): Uint8Array {
   return joinUpdates(updates.map(encodeUpdate))
@@ -96,12 +101,15 @@ export function decodeUpdates(bytes: Uint8Array): Update[] {
 function toArray(update: Update): unknown[] {
   switch (update.op) {
     case 'node': {
-      const { nodeId, version, kind, addr, features, classes, links, names, isHidden } = update
+      const { nodeId, version, kind, addr, features, classes, links, names, isHidden, suspended = [] } = update
       const record = ['node', nodeId, version, kind, addr ?? null, features, classes, links, names]
+      if (suspended.length > 0) return [...record, isHidden ? HIDDEN : VISIBLE, suspended]
       return isHidden ? [...record, HIDDEN] : record
     }
     case 'link':
-      return ['link', update.nodeId, update.version, update.other, update.isUp]
+      return update.isSuspended
+        ? ['link', update.nodeId, update.version, update.other, update.isUp, SUSPENDED]
+        : ['link', update.nodeId, update.version, update.other, update.isUp]
     case 'name':
       return ['name', update.nodeId, update.version, update.name, update.actorId ?? null]
     case 'state':
@@ -124,7 +132,7 @@ function fromArray(value: unknown): Update {
   const head = { nodeId, version: version as number }
   switch (op) {
     case 'node': {
-      const [kind, addr, features, classes, links, names, state] = rest
+      const [kind, addr, features, classes, links, names, state, suspended = []] = rest
       if (kind !== 'relay' && kind !== 'leaf')
         throw new ProtocolError(`expected kind "relay" or "leaf", got ${describe(kind)}`)
       if (addr !== null && !isText(addr)) throw new ProtocolError(`expected an address or null, got ${describe(addr)}`)
@@ -138,13 +146,14 @@ function fromArray(value: unknown): Update {
         links: list(links, isId),
         names: list(names, isNameEntry),
         isHidden: state === HIDDEN,
+        suspended: list(suspended, isId),
       }
     }
     case 'link': {
-      const [other, isUp] = rest
+      const [other, isUp, state] = rest
       if (!isId(other) || typeof isUp !== 'boolean')
         throw new ProtocolError(`expected a neighbour and its state, got ${describe(rest)}`)
-      return { op, ...head, other, isUp }
+      return { op, ...head, other, isUp, isSuspended: state === SUSPENDED }
     }
     case 'name': {
       const [name, actorId] = rest

@@ -19,6 +19,8 @@ export interface ConnectionHandler {
   received(batch: Uint8Array, attachments?: readonly unknown[]): void
   /** After a `send` that answered false: there is room again. */
   drained(): void
+  /** The platform at the other end answered a `probe`, whatever its program does. */
+  alive?(): void
   /** The connection is over. Called exactly once, last, whoever ended it; `error` is missing after a clean close by either side. */
   closed(error?: PulsingError): void
 }
@@ -53,6 +55,8 @@ export interface Connection {
    * "may I continue?": after false the caller waits for `drained`. After the end it does nothing and answers false.
    */
   send(batch: Uint8Array, attachments?: Attachments): boolean
+  /** Asks the platform at the other end for a sign of life; see `alive`. Only where there is one that answers by itself. */
+  probe?(): void
   /** Ends the connection after what was sent has left. */
   close(): void
   /** Ends the connection now; what was not sent yet is lost. */

@@ -1,12 +1,15 @@
 /**
- * When to probe a silent neighbour and when to call it gone. Pure: time comes in, a verdict goes out. Any byte received
- * counts as life. A node that was itself asleep probes before it accuses.
+ * When to probe a silent neighbour, when to call it suspended and when gone. Pure: time comes in, a verdict goes out. Any
+ * byte received counts as life. A neighbour whose platform answers, and whose program does not, is a page put aside, and
+ * not gone. A node that was itself asleep probes before it accuses.
  */
 
 /** Silence after which a probe is sent, in milliseconds. */
 export const PROBE_AFTER_MS = 15_000
 /** Silence after which the neighbour is gone, in milliseconds. */
 export const GONE_AFTER_MS = 40_000
+/** Silence after which a neighbour whose platform answers is suspended, in milliseconds. */
+export const SUSPENDED_AFTER_MS = 25_000
 /** How often the verdict is asked for, in milliseconds. */
 export const CHECK_EVERY_MS = 5_000
 
@@ -33,6 +36,9 @@ export class Heartbeat {
   #heardAt: number
   #checkedAt: number
   #probedAt: number | undefined
+  /** When the platform at the other end last answered. */
+  #answeredAt = -Infinity
+  #isSuspended = false
 
   constructor(now: number) {
     this.#heardAt = now
@@ -43,6 +49,17 @@ export class Heartbeat {
   heard(now: number): void {
     this.#heardAt = now
     this.#probedAt = undefined
+    this.#isSuspended = false
+  }
+
+  /** The platform at the other end answered a probe; the program there need not know. */
+  answered(now: number): void {
+    this.#answeredAt = now
+  }
+
+  /** Whether the neighbour's platform answers, and its program does not. Known by the last {@link check}. */
+  get isSuspended(): boolean {
+    return this.#isSuspended
   }
 
   /** When something was last received. */
@@ -61,7 +78,13 @@ export class Heartbeat {
       this.#probedAt = now
       return 'probe'
     }
-    if (silentMs >= goneAfterMs && now - this.#probedAt >= probeAfterMs) return 'gone'
-    return 'alive'
+    const isAnswered = this.#answeredAt >= this.#probedAt
+    this.#isSuspended ||= isAnswered && silentMs >= SUSPENDED_AFTER_MS
+    if (now - this.#probedAt < probeAfterMs) return 'alive'
+    if (isAnswered) {
+      this.#probedAt = now
+      return 'probe'
+    }
+    return now - Math.max(this.#heardAt, this.#answeredAt) >= goneAfterMs ? 'gone' : 'alive'
   }
 }

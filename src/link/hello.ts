@@ -4,6 +4,8 @@ import { describe, ProtocolError } from '../base/errors.ts'
 import { isId } from '../base/ids.ts'
 import { PROTOCOL_VERSION } from '../wire/frame.ts'
 
+/** The least a node must take at once, in bytes: a frame that goes in one piece, and what stands before it. */
+export const MIN_BATCH_BYTES: number = 256 * 1024
 /** Largest first frame, in bytes. */
 export const MAX_HELLO_BYTES = 4096
 const MAX_FEATURES = 16
@@ -18,16 +20,19 @@ export interface Hello {
   readonly token: string | undefined
   /** How many links this node began before: tells which of two is the later one. */
   readonly serial: number
+  /** The largest batch it takes, in bytes. */
+  readonly maxBatchBytes?: number | undefined
 }
 
 export function encodeHello(hello: Hello): Uint8Array {
-  const { nodeId, kind, versions, features, token, serial } = hello
+  const { nodeId, kind, versions, features, token, serial, maxBatchBytes } = hello
   return encodeCbor({
     pulsing: versions,
     node: nodeId,
     kind,
     features,
     serial,
+    ...(maxBatchBytes === undefined ? {} : { batch: maxBatchBytes }),
     ...(token === undefined ? {} : { token }),
   })
 }
@@ -46,13 +51,14 @@ export function decodeHello(bytes: Uint8Array): Hello {
     typeof value === 'object' && value !== null && Object.hasOwn(value, key)
       ? (value as Record<string, unknown>)[key]
       : undefined
-  const [versions, nodeId, kind, features, token, serial] = [
+  const [versions, nodeId, kind, features, token, serial, batch] = [
     get('pulsing'),
     get('node'),
     get('kind'),
     get('features'),
     get('token'),
     get('serial'),
+    get('batch'),
   ]
   if (!Array.isArray(versions) || versions.length !== 2 || !versions.every(Number.isInteger))
     throw expected('versions as two integers', versions)
@@ -63,6 +69,8 @@ export function decodeHello(bytes: Uint8Array): Hello {
   if (token !== undefined && typeof token !== 'string') throw expected('token as text', token)
   if (serial !== undefined && (!Number.isSafeInteger(serial) || (serial as number) < 0))
     throw expected('a serial number', serial)
+  if (batch !== undefined && (!Number.isSafeInteger(batch) || (batch as number) < MIN_BATCH_BYTES))
+    throw expected(`batches of at least ${MIN_BATCH_BYTES} bytes`, batch)
   return {
     versions: versions as [number, number],
     nodeId,
@@ -70,6 +78,7 @@ export function decodeHello(bytes: Uint8Array): Hello {
     features: features as string[],
     token,
     serial: (serial as number | undefined) ?? 0,
+    maxBatchBytes: batch as number | undefined,
   }
 }
 

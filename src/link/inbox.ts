@@ -53,6 +53,10 @@ export class Inbox {
     if (this.#end === undefined) this.#wait((handler) => this.#guarded(() => handler.drained()))
   }
 
+  alive(): void {
+    if (this.#end === undefined) this.#handler?.alive?.()
+  }
+
   /** The last event; later ones are ignored. What waits is delivered before it, unless it is lost. */
   closed(error: PulsingError | undefined, options: { readonly isWaitingLost: boolean }): void {
     if (this.#end !== undefined) return

@@ -35,6 +35,8 @@ export interface LinkHandler {
   opened(link: Link): void
   /** One frame that is not the link's own business. Valid only during the call. */
   received(link: Link, frame: Frame, reader: FrameReader): void
+  /** The neighbour's platform answers, and its program does not; or does again. */
+  suspended?(link: Link, isSuspended: boolean): void
   closed(link: Link, error: PulsingError | undefined): void
   /** The link ended before it was open. */
   failed(link: Link, error: PulsingError): void
@@ -42,7 +44,7 @@ export interface LinkHandler {
 
 export interface LinkOptions {
   readonly transport: string
-  readonly hello: Omit<Hello, 'token' | 'versions'>
+  readonly hello: Omit<Hello, 'token' | 'versions' | 'maxBatchBytes'>
   readonly auth: Auth | undefined
   readonly clock: Clock
 }
@@ -71,6 +73,7 @@ export class Link implements ConnectionHandler {
   #hasLeft = false
   #wasClosed = false
   #timer: Timer
+  #wasSuspended = false
   #isBlocked = false
   #writable: Deferred<void> | undefined
   #reason: PulsingError | undefined
@@ -129,9 +132,13 @@ export class Link implements ConnectionHandler {
   get hasLeft(): boolean {
     return this.#hasLeft
   }
-  /** The largest frame this link takes, in bytes. */
+  /** The largest frame this link takes, in bytes: what both sides do. */
   get maxFrameBytes(): number {
-    return this.#connection.maxBatchBytes
+    return Math.min(this.#connection.maxBatchBytes, this.#remote?.maxBatchBytes ?? Infinity)
+  }
+  /** Whether the neighbour's platform answers, and its program does not. */
+  get isSuspended(): boolean {
+    return this.#wasSuspended
   }
   /** When the neighbour was last heard, in milliseconds of the clock. */
   get heardAt(): number {
@@ -215,6 +222,7 @@ export class Link implements ConnectionHandler {
       this.#control.payload = encodeHello({
         ...this.#options.hello,
         versions: [PROTOCOL_VERSION, PROTOCOL_VERSION],
+        maxBatchBytes: this.#connection.maxBatchBytes,
         token,
       })
       this.#outbox.add(this.#control)
@@ -225,6 +233,7 @@ export class Link implements ConnectionHandler {
 
   received(batch: Uint8Array, attachments?: readonly unknown[]): void {
     this.#heartbeat.heard(this.#clock.now())
+    if (this.#wasSuspended) this.#noteSuspension()
     const reader = this.#reader
     reader.open(batch)
     let taken = 0
@@ -246,6 +255,10 @@ export class Link implements ConnectionHandler {
     } catch (error) {
       this.#fail(error instanceof ProtocolError ? error : toActorError(error))
     }
+  }
+
+  alive(): void {
+    this.#heartbeat.answered(this.#clock.now())
   }
 
   drained(): void {
@@ -374,10 +387,22 @@ export class Link implements ConnectionHandler {
         )
         return
       }
-      if (verdict === 'probe') this.#sendControl(FRAME.ping)
+      if (verdict === 'probe') {
+        this.#sendControl(FRAME.ping)
+        // A relay answers for itself, or not at all.
+        if (this.peer.kind === 'leaf') this.#connection.probe?.()
+      }
+      this.#noteSuspension()
       this.#scheduleCheck()
     }, this.#heartbeat.patience.checkEveryMs)
     this.#timer.hold(false)
+  }
+
+  #noteSuspension(): void {
+    const { isSuspended } = this.#heartbeat
+    if (isSuspended === this.#wasSuspended) return
+    this.#wasSuspended = isSuspended
+    this.#handler.suspended?.(this, isSuspended)
   }
 
   /** Ends the link in a way the other side understands. */

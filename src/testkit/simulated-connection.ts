@@ -14,6 +14,7 @@ const MAX_BATCH_BYTES = 16 * 1024 * 1024
 export class SimulatedConnection implements Connection {
   readonly maxBatchBytes: number = MAX_BATCH_BYTES
   readonly transfers = false
+  readonly onlyReads = true
   /** What this end sends. */
   readonly wire: SimulatedWire
   readonly #inbox: Inbox
@@ -60,7 +61,8 @@ export class SimulatedConnection implements Connection {
     if (this.#isOver) return false
     this.#sentBytes += batch.byteLength
     if (this.#sentBytes > this.#windowBytes) this.#isBlocked = true
-    this.wire.carry(batch)
+    // A network has a copy: the sender keeps the bytes, and whoever gets them may change his.
+    this.wire.carry(batch.slice())
     return !this.#isBlocked
   }
 

@@ -26,7 +26,8 @@ class End {
   constructor(readonly connection: Connection) {}
 }
 
-const byHand: Transport = {
+/** For links made by hand. */
+export const byHand: Transport = {
   name: 'by-hand',
   handles: (endpoint) => endpoint instanceof End,
   dial: (endpoint) => Promise.resolve((endpoint as End).connection),
@@ -190,13 +191,17 @@ export class Puppet {
 }
 
 /** A puppet as neighbour of a node; settles when the node says it is linked. */
-export async function puppet(system: ActorSystem, kind: 'relay' | 'leaf' = 'leaf'): Promise<Puppet> {
+export async function puppet(
+  system: ActorSystem,
+  kind: 'relay' | 'leaf' = 'leaf',
+  seenAs: (near: Connection) => Connection = (near) => near,
+): Promise<Puppet> {
   const [near, far] = memoryPair()
   const { promise, resolve } = deferred<void>()
   const off = system.on('linkOpened', () => resolve())
   const played = new Puppet(far, kind)
   // A puppet never says that it told all it knows: the link may end before this settles.
-  system.connect(new End(near)).catch(() => undefined)
+  system.connect(new End(seenAs(near))).catch(() => undefined)
   await promise
   off()
   const { nodeId } = played

@@ -22,8 +22,16 @@ const update: fc.Arbitrary<Update> = fc.oneof(
     links: fc.array(id, { maxLength: 4 }),
     names: fc.array(fc.tuple(name, id), { maxLength: 4 }),
     isHidden: fc.boolean(),
+    suspended: fc.array(id, { maxLength: 4 }),
   }),
-  fc.record({ op: fc.constant('link' as const), nodeId: id, version, other: id, isUp: fc.boolean() }),
+  fc.record({
+    op: fc.constant('link' as const),
+    nodeId: id,
+    version,
+    other: id,
+    isUp: fc.boolean(),
+    isSuspended: fc.boolean(),
+  }),
   fc.record({
     op: fc.constant('name' as const),
     nodeId: id,

@@ -43,6 +43,7 @@ export class LinkEnd implements LinkHandler {
   readonly nodeId: string
   readonly frames = new Happenings<Frame>()
   readonly events: string[] = []
+  readonly suspensions: string[] = []
   readonly #opened = deferred<Link>()
   readonly #over = deferred<PulsingError | undefined>()
   /** Settles when the link opens; rejects when it fails to. */
@@ -74,6 +75,9 @@ export class LinkEnd implements LinkHandler {
     this.frames.add(frame.clone())
   }
   drained(): void {}
+  suspended(_link: Link, isSuspended: boolean): void {
+    this.suspensions.push(isSuspended ? 'suspended' : 'awake')
+  }
   closed(_link: Link, error: PulsingError | undefined): void {
     this.events.push('closed')
     this.#over.resolve(error)

@@ -2,6 +2,7 @@ import { OverloadedError, UnreachableError } from 'pulsing'
 import { describe, expect, test } from 'vitest'
 import type { Clock, Timer } from '../../src/base/clock.ts'
 import { macrotask } from '../../src/base/macrotask.ts'
+import type { Connection } from '../../src/link/connection.ts'
 import { CHECK_EVERY_MS, GONE_AFTER_MS, PROBE_AFTER_MS } from '../../src/link/heartbeat.ts'
 import { MAX_BLOCKED_BYTES } from '../../src/link/link.ts'
 import { ManualClock } from '../../src/testkit/manual-clock.ts'
@@ -132,6 +133,41 @@ describe('the heartbeat of a link', () => {
     }
     expect(end.link.isOpen).toBe(true)
     expect(countPings(raw)).toBe(0)
+  })
+
+  test.each([
+    ['a leaf', 'leaf', ['suspended', 'awake']],
+    ['a relay, which answers for itself or not at all,', 'relay', []],
+  ] as const)('%s whose platform answers and whose program does not', async (_who, kind, told) => {
+    const clock = new ManualClock()
+    const [near, far] = memoryPair()
+    let alive = (): void => undefined
+    const answering: Connection = {
+      ...forward(near),
+      open: (handler) => {
+        alive = () => handler.alive!()
+        near.open(handler)
+      },
+      probe: () => alive(),
+    }
+    const end = new LinkEnd(answering, clock)
+    const raw = new RawEnd(far)
+    raw.send(hello({ kind }))
+    raw.send(welcome())
+    await end.whenOpen
+    await pass(clock, 10 * GONE_AFTER_MS)
+    expect(end.link.isOpen).toBe(kind === 'leaf')
+    if (kind === 'leaf') {
+      expect([end.link.isSuspended, end.suspensions]).toEqual([true, ['suspended']])
+      raw.send(batch({ kind: FRAME.pong, id: 0 }))
+      await turn()
+      expect(end.link.isSuspended).toBe(false)
+      // And is gone, as anybody is, once the platform is silent too.
+      alive = () => undefined
+      await pass(clock, GONE_AFTER_MS)
+      expect(await end.whenOver).toBeInstanceOf(UnreachableError)
+    }
+    expect(end.suspensions).toEqual(told)
   })
 
   test('a node that slept probes before it accuses', async () => {

@@ -193,6 +193,23 @@ describe('dialling', () => {
   })
 })
 
+const NEVER_CALLED = (): never => {
+  throw new RangeError('expected nothing to arrive')
+}
+
+describe('a probe', () => {
+  test('is answered by the platform, before the program there has even begun to read', async () => {
+    const { address, next } = await listening()
+    const accepted = next()
+    await dial(address)
+    const near = await accepted
+    const alive = deferred<void>()
+    near.open({ received: NEVER_CALLED, drained: NEVER_CALLED, closed: () => undefined, alive: () => alive.resolve() })
+    near.probe!()
+    await alive.promise
+  })
+})
+
 describe('who may connect', () => {
   test.each([
     ['no browser, no list', undefined, undefined, '10.0.0.9', true],

@@ -61,6 +61,7 @@ export class SocketConnection implements Connection {
     this.#inbox = new Inbox({ failed: (error) => this.#fail(error) })
     // `ws` copies to make an ArrayBuffer; its Buffer is a view of what was read from the network.
     socket.binaryType = this.#callsBack ? 'nodebuffer' : 'arraybuffer'
+    if (socket.ping) socket.on?.('pong', () => this.#inbox.alive())
     socket.onmessage = (event) => this.#onMessage(event.data)
     socket.onerror = (event) => this.#onError(event)
     socket.onclose = (event) => this.#finish(this.#fault ?? this.#closeError(event.code, event.reason), false)
@@ -90,6 +91,11 @@ export class SocketConnection implements Connection {
       if (!wasBlocked) this.#poll = this.#clock.setTimer(this.#checkRoom, POLL_INTERVAL_MS)
     }
     return false
+  }
+
+  /** Browsers answer for their pages, frozen ones too. */
+  probe(): void {
+    if (this.#state === 'open') this.#socket.ping?.()
   }
 
   close(): void {

@@ -10,6 +10,9 @@ export interface WebSocketLike {
   readonly bufferedAmount: number
   send(data: Uint8Array, sent?: (error?: Error) => void): void
   close(code?: number, reason?: string): void
+  /** Only where a program can ask for a pong (`ws`), and hear it. */
+  ping?(): void
+  on?(event: 'pong', listener: () => void): void
   /** Only where the platform can end a socket at once (`ws`); such sockets also call `sent` back. */
   terminate?(): void
   onopen: ((event: unknown) => void) | null
