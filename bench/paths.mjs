@@ -190,4 +190,25 @@ export const paths = [
       'raw a frame each': 'raw/relay.mjs each',
     },
   },
+  {
+    // Leaf, relay, relay, leaf.
+    title: 'two relay hops ask, awaited',
+    load: 'awaited',
+    pinned: true,
+    contenders: {
+      raw: 'raw/relay.mjs eachOverTwo',
+      us: 'ours/remote.mjs relayedTwice',
+      'us over one': 'ours/remote.mjs relayed',
+    },
+  },
+  {
+    // Every ask is forwarded four times.
+    title: 'two relay hops ask, 1000 in flight',
+    load: 'inFlight',
+    contenders: {
+      raw: 'raw/relay.mjs batchedOverTwo',
+      us: 'ours/remote.mjs relayedTwice',
+      'raw a frame each': 'raw/relay.mjs eachOverTwo',
+    },
+  },
 ]

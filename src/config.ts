@@ -9,6 +9,7 @@ import { systemRandom } from './base/random.ts'
 import type { InspectionRule } from './cluster/inspection-rule.ts'
 import { INSPECTION_RULES } from './cluster/inspection-rule.ts'
 import { DEFAULT_LEASE_MS } from './cluster/lease-table.ts'
+import { hasWildcardHost } from './cluster/wildcard.ts'
 import type { Auth } from './link/auth-setting.ts'
 import { authProblem } from './link/auth-setting.ts'
 import type { Transport } from './link/connection.ts'
@@ -79,6 +80,8 @@ export const MAX_LEASE_MS = 600_000
 /** All that a configuration holds. */
 export interface Settings {
   readonly addr: string | undefined
+  /** With scheme and port; port 0 is the bound one. */
+  readonly advertisedAddr: string | undefined
   readonly seeds: readonly string[]
   readonly transports: readonly Transport[]
   readonly classes: readonly object[]
@@ -93,6 +96,7 @@ export interface Settings {
 
 const DEFAULTS: Settings = {
   addr: undefined,
+  advertisedAddr: undefined,
   seeds: [],
   transports: [],
   classes: [],
@@ -164,7 +168,36 @@ export class SystemConfig {
 
   /** {@inheritDoc SystemConfig.withAddr} */
   withAddr(addr: string): SystemConfig {
-    return this.#with({ addr: checkedAddress(addr, 'Invalid bind address') })
+    const problems: string[] = []
+    const checked = checkedAddress(addr, 'bind address', problems)
+    if (problems.length > 0) throw new ConfigError(problems)
+    return this.#with({ addr: checked })
+  }
+
+  /**
+   * What others are told to dial instead of the bound address: for a node bound to `0.0.0.0`, in a container, or behind
+   * a TLS proxy. `members()` shows it as `addr`, and a seed equal to it is this node itself; `ActorSystem.addr` stays
+   * the bound address. Default: the bound address.
+   *
+   * `host:port` or `host` is `ws://`, at the bound port if there is none; a URL without a port is at that of its scheme,
+   * 80 or 443. Port 0 is always the bound port.
+   *
+   * @throws ConfigError when the address has another form or a host nobody can dial, as `0.0.0.0`, and when there is no
+   * `withAddr` before
+   *
+   * @example
+   * ```ts
+   * import { SystemConfig } from 'pulsing'
+   *
+   * SystemConfig.withAddr('ws://0.0.0.0:8000').withAdvertisedAddr('10.0.0.7') // ws://10.0.0.7:8000
+   * SystemConfig.withAddr('ws://0.0.0.0:8000').withAdvertisedAddr('wss://relay.example.org') // …:443
+   * ```
+   */
+  withAdvertisedAddr(addr: string): SystemConfig {
+    const problems = this.settings.addr === undefined ? ['expected withAddr before withAdvertisedAddr, got none'] : []
+    const checked = checkedAddress(addr, 'advertised address', problems, true)
+    if (problems.length > 0) throw new ConfigError(problems)
+    return this.#with({ advertisedAddr: checked })
   }
 
   /**
@@ -177,15 +210,10 @@ export class SystemConfig {
     if (!Array.isArray(seeds)) throw new ConfigError(`expected seeds as a list of addresses, got ${describe(seeds)}`)
     const problems: string[] = []
     const checked = seeds.map((seed, index) => {
-      try {
-        const address = checkedAddress(seed, `Invalid seed address at index ${index}`)
-        if (/:0(\/|$)/.test(address))
-          problems.push(`Invalid seed address at index ${index}: expected a port from 1 to 65535, got 0`)
-        return address
-      } catch (error) {
-        problems.push(...(error as ConfigError).problems)
-        return ''
-      }
+      const what = `seed address at index ${index}`
+      const address = checkedAddress(seed, what, problems)
+      if (/:0(\/|$)/.test(address)) problems.push(`Invalid ${what}: expected a port from 1 to 65535, got 0`)
+      return address
     })
     if (problems.length > 0) throw new ConfigError(problems)
     return this.#with({ seeds: checked })
@@ -353,13 +381,16 @@ function limitProblem(name: string, value: unknown): string | undefined {
   return typeof value === 'number' && value > 0 ? undefined : 'a positive number'
 }
 
-const ADDRESS_PATTERN = /^(?:(wss?):\/\/)?(\[[0-9a-fA-F:.]+\]|[^\s/:@?#[\]]+):(\d{1,5})(\/[^\s?#]*)?$/
+const ADDRESS_PATTERN = /^(?:(wss?):\/\/)?(\[[0-9a-fA-F:.]+\]|[^\s/:@?#[\]]+)(?::(\d{1,5}))?(\/[^\s?#]*)?$/
 
-/** An address with its scheme. */
-function checkedAddress(address: unknown, what: string): string {
-  const match = typeof address === 'string' ? ADDRESS_PATTERN.exec(address) : null
-  if (!match || Number(match[3]) > 65_535)
-    throw new ConfigError(`${what}: expected 'host:port' or 'ws://host:port', got ${describe(address)}`)
-  const [, scheme = 'ws', host, port, path = ''] = match
-  return `${scheme}://${host}:${Number(port)}${path === '/' ? '' : path}`
+/** An address with its scheme and port; what is wrong with it becomes one of `problems`. */
+function checkedAddress(address: unknown, what: string, problems: string[], isAdvertised = false): string {
+  const [, scheme, host, given, path = ''] = (typeof address === 'string' && ADDRESS_PATTERN.exec(address)) || []
+  const port = Number(given ?? (isAdvertised && host ? (scheme ? (scheme === 'ws' ? 80 : 443) : 0) : undefined))
+  const url = `${scheme ?? 'ws'}://${host}:${port}${path === '/' ? '' : path}`
+  if (!(port <= 65_535) || (isAdvertised && (!URL.canParse(url) || hasWildcardHost(url))))
+    problems.push(
+      `Invalid ${what}: expected 'host:port' or 'ws://host:port'${isAdvertised ? ' that others can dial' : ''}, got ${describe(address)}`,
+    )
+  return url
 }

@@ -3,6 +3,7 @@
  * decides. Apart from `system.ts` because a node that talks to nobody does without it: in browsers it is a chunk of its
  * own, loaded when first needed.
  */
+import type { ActorCell } from './actor/actor-cell.ts'
 import type { ActorRef } from './actor/actor-ref.ts'
 import type { ActorRuntime } from './actor/actor-runtime.ts'
 import type { ConnectOptions, Member, Peer } from './actor/actor-system.ts'
@@ -10,12 +11,14 @@ import type { Lease } from './actor/exclusivity.ts'
 import { CREATE_TYPE, LEASES_ACTOR, SYSTEM_ACTOR } from './actor/system-names.ts'
 import { deferred } from './base/deferred.ts'
 import { ActorStoppedError, ConfigError, describe, type PulsingError, PulsingTimeoutError } from './base/errors.ts'
+import { advertisedAddress } from './cluster/advertised-address.ts'
 import { Cluster, OBSERVER } from './cluster/cluster.ts'
 import type { Directory } from './cluster/directory.ts'
 import type { ExclusiveNames } from './cluster/exclusive-names.ts'
 import { type HostChoice, Hosts } from './cluster/hosts.ts'
 import type { Inspector } from './cluster/inspector.ts'
 import { Mesh } from './cluster/mesh.ts'
+import { RemoteChild } from './cluster/remote-child.ts'
 import { Seeds } from './cluster/seeds.ts'
 import type { CreateRequest } from './cluster/system-actor.ts'
 import { SystemActor } from './cluster/system-actor.ts'
@@ -116,7 +119,8 @@ export class Network {
     if (this.#settings.exclusiveNames.authority) await this.#startAuthority()
     if (addr !== undefined) await this.#listen(addr)
     this.#unfollow = this.#follow?.(this)
-    const others = seeds.filter((seed) => seed !== this.addr)
+    const own = [this.addr, this.#cluster.topology.self.addr]
+    const others = seeds.filter((seed) => !own.includes(seed))
     if (others.length === 0) return
     await this.#join(others, addr !== undefined, limits.joinTimeoutMs)
   }
@@ -153,11 +157,14 @@ export class Network {
     return this.#hosts.pick(type, choice)
   }
 
-  /** Asks a member to create an actor. */
-  async create(nodeId: string, request: CreateRequest): Promise<ActorRef> {
+  /** Asks a member to create an actor, a child of `parent` if there is one. */
+  async create(nodeId: string, request: CreateRequest, parent?: ActorCell): Promise<ActorRef> {
     const core = this.#cluster.peers.refTo(nodeId, SYSTEM_ACTOR, SYSTEM_ACTOR)
-    const reply = await core.ask(Message.fromObject(CREATE_TYPE, request))
-    return reply.toObject<ActorRef>()
+    const creation = async (value: CreateRequest): Promise<ActorRef> =>
+      (await core.ask(Message.fromObject(CREATE_TYPE, value))).toObject<ActorRef>()
+    if (!parent) return creation(request)
+    const child = new RemoteChild(parent, () => this.#cluster.linkTo(nodeId) !== undefined)
+    return child.begin(creation({ ...request, parent: child.hold }))
   }
 
   // Exclusive names: loaded by nodes that have some, or grant them.
@@ -256,7 +263,10 @@ export class Network {
       )
     }
     this.#listener = await transport.listen!(addr, (connection) => void this.#link(connection, transport.name, false))
-    this.#cluster.topology.self.addr = this.#listener.address
+    const { advertisedAddr } = this.#settings
+    const { address } = this.#listener
+    this.#cluster.topology.self.addr =
+      advertisedAddr === undefined ? address : advertisedAddress(advertisedAddr, address)
   }
 
   /** Settles when a seed is linked and told all it knows; rejects when every seed refused this node, or the time is up. */

@@ -3,6 +3,7 @@
  * somebody to talk to.
  */
 import type { Spawnable } from './actor/actor.ts'
+import type { ActorCell } from './actor/actor-cell.ts'
 import type { ActorRef } from './actor/actor-ref.ts'
 import { ActorRuntime } from './actor/actor-runtime.ts'
 import type {
@@ -133,17 +134,18 @@ class NodeSystem extends ActorSystem {
   }
 
   async createRemote(
-    { type, args, make }: Creation,
+    { type, args, make, hostsOnly }: Creation,
     { name, node, policy, ...options }: CreateOptions,
+    parent?: ActorCell,
   ): Promise<ActorRef> {
     checkPolicy(policy)
-    const host = node === this.nodeId ? node : (await this.#open()).hostOf(type, { node, policy })
+    const host = node === this.nodeId ? node : (await this.#open()).hostOf(type, { node, policy, hostsOnly })
     if (host !== undefined && host !== this.nodeId) {
-      return (await this.#open()).create(host, { type, args, name, options })
+      return (await this.#open()).create(host, { type, args, name, options }, parent)
     }
     if (host === undefined)
       this.#runtime.warn('remote-creation-local', `no other member hosts ${describe(type)}: created here`)
-    return this.#runtime.spawn(make, name, options)
+    return this.#runtime.spawn(make, name, options, parent)
   }
 
   shutdown(): Promise<void> {

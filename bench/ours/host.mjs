@@ -1,4 +1,5 @@
-// The far end: a process that listens, a process that joined a relay, the relay itself, or a worker thread.
+// The far end: a process that listens, a process that joined a relay, the relay itself, alone or joined to
+// another, or a worker thread.
 
 import { isMainThread, parentPort } from 'node:worker_threads'
 import { createActorSystem, SystemConfig } from 'pulsing'
@@ -15,7 +16,7 @@ if (!isMainThread) {
 } else {
   const [role, seed] = process.argv.slice(2)
   if (role === 'relay') {
-    const relay = await startRelay({ port: 0 })
+    const relay = await startRelay({ port: 0, seeds: seed === undefined ? [] : [seed] })
     ready(relay.url)
   } else {
     const system = await createActorSystem(

@@ -1,4 +1,4 @@
-// Actors of another thread, of another process, and of one behind a relay: the same code but for the way there.
+// Actors of another thread, of another process, and of one behind a relay or two: the same code but for the way there.
 
 import { createActorSystem, SystemConfig } from 'pulsing'
 import { CHUNK, CHUNK_WINDOW } from '../loads.mjs'
@@ -19,12 +19,17 @@ export async function socket() {
   return contender(await createActorSystem(SystemConfig.withSeeds([url])), stop)
 }
 
-export async function relayed() {
+export const relayed = () => overRelays(1)
+export const relayedTwice = () => overRelays(2)
+
+async function overRelays(hops) {
   const relay = await startProcess(hostFile, 'relay')
-  const leaf = await startProcess(hostFile, 'leaf', relay.url)
+  const relays = [relay]
+  if (hops === 2) relays.push(await startProcess(hostFile, 'relay', relay.url))
+  const leaf = await startProcess(hostFile, 'leaf', relays.at(-1).url)
   return contender(await createActorSystem(SystemConfig.withSeeds([relay.url])), () => {
     leaf.stop()
-    relay.stop()
+    for (const { stop } of relays) stop()
   })
 }
 

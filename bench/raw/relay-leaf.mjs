@@ -1,4 +1,4 @@
-// The answering leaf of raw/relay.mjs. The first leaf a relay sees is number 0.
+// The answering leaf of raw/relay.mjs. It is number 0, being the first at its relay; who asks is number 1.
 
 import { ready } from '../processes.mjs'
 import { decode } from './codec.mjs'

@@ -19,6 +19,7 @@ import type { SpawnOptions } from './actor-system.ts'
 import { ActorTurns } from './actor-turns.ts'
 import { LocalAsk } from './ask.ts'
 import { borrowCallback, lendCallback } from './callback.ts'
+import type { Child } from './cell-holdings.ts'
 import { checkDelay } from './delay.ts'
 import { discardMessage } from './discarded-result.ts'
 import type { Envelope } from './envelope.ts'
@@ -73,7 +74,7 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
   get fencingToken(): number | undefined {
     return (this.options as LeasedOptions | undefined)?.[fencingToken]
   }
-  get children(): ReadonlySet<ActorCell> | undefined {
+  get children(): ReadonlySet<Child> | undefined {
     return this.held?.children
   }
   /** What it holds that has to end some day. */

@@ -52,7 +52,7 @@ export interface ActorContext {
    * seen is safe even from code that runs on after its actor was stopped.
    */
   readonly fencingToken: number | undefined
-  /** Actors this one has spawned that live, in the order they were spawned. */
+  /** Actors this one has spawned that live, on other nodes too, in the order they were spawned. */
   readonly children: readonly ActorRef[]
   /**
    * {@link ActorRef.ask} as a part of handling this message: the receiver sees this actor as `sender`, the wait ends no
@@ -182,7 +182,7 @@ export class MessageContext implements ActorContext {
     return this.envelope?.within
   }
   get children(): readonly ActorRef[] {
-    return Array.from(this.cell.children ?? [], ({ ref }) => ref)
+    return [...(this.cell.children ?? [])].flatMap(({ ref }) => ref ?? [])
   }
 
   ask(ref: ActorRef, msg: Message, options?: AskOptions): Promise<Message>

@@ -174,10 +174,13 @@ export class ActorRuntime {
     return cell.ref
   }
 
-  /** Starts an actor of the framework itself, without `onStart`: no event tells of it. */
-  startInternal(actor: ActorLike, options: SpawnOptions | undefined): ActorCell {
+  /**
+   * Starts an actor of the framework itself, without `onStart`: no event tells of it. One with a `parent` is left for that
+   * one to stop, and is none of its children.
+   */
+  startInternal(actor: ActorLike, options: SpawnOptions | undefined, parent?: ActorCell): ActorCell {
     const mailbox = new Mailbox(options?.mailbox?.capacity ?? this.#mailboxCapacity, 'wait')
-    const cell = new ActorCell(this, actor, undefined, options, mailbox, undefined)
+    const cell = new ActorCell(this, actor, undefined, options, mailbox, parent)
     this.#cells.set(cell.id, cell)
     this.#internal.add(cell)
     void cell.start()
@@ -233,8 +236,11 @@ export class ActorRuntime {
   /** Stops every actor, then everything still waiting. */
   async close(): Promise<void> {
     this.#isClosed = true
-    const cells = [...this.#cells.values()].filter((cell) => !cell.parent)
+    const core = this.#cells.get(SYSTEM_ACTOR)
+    const cells = [...this.#cells.values()].filter((cell) => !cell.parent && cell !== core)
     await Promise.all(cells.map((cell) => (this.#internal.has(cell) ? cell.abort('shutdown') : cell.stop('shutdown'))))
+    // Last: it tells other nodes what has become of those.
+    await core?.abort('shutdown')
     this.deadlines.close()
     for (const timer of this.#timers) timer.cancel()
     this.#timers.clear()

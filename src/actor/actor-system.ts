@@ -4,6 +4,7 @@
  */
 import { asyncDispose } from '../base/disposal.ts'
 import type { ActorSource, Spawnable } from './actor.ts'
+import type { ActorCell } from './actor-cell.ts'
 import type { ActorRef } from './actor-ref.ts'
 import type { RefOf } from './behavior.ts'
 import type { MailboxOptions } from './mailbox.ts'
@@ -43,11 +44,15 @@ export interface SpawnOptions {
 export interface Member {
   /** Identifies the node until it ends; a restarted program has a new one. */
   readonly nodeId: string
-  /** The address it is bound to, if it listens: with host `0.0.0.0`, not one to dial. */
+  /** Where others dial it, if it listens: `withAdvertisedAddr`, or else the bound address, with `0.0.0.0` none to dial. */
   readonly addr?: string
   /** `relay`: accepts links and forwards. `leaf`: only dials. */
   readonly kind: 'relay' | 'leaf'
-  /** Always `online` for now: a node that cannot be reached is not a member. The others are kept for later versions. */
+  /**
+   * `online`: a way leads there. `hidden`: a page nobody sees now. `suspended`: a page its browser has put aside; the
+   * browser answers for it, it does not, and what is sent waits. `detached`: a leaf cut off from its relay. `unreachable`:
+   * no way leads there. The last two are waited for, see {@link Limits.sessionGraceMs}; their names are not found meanwhile.
+   */
   readonly status: 'online' | 'hidden' | 'suspended' | 'detached' | 'unreachable'
   /** Whether this is the node that answers. */
   readonly isSelf: boolean
@@ -159,13 +164,18 @@ export interface Creation {
   readonly type: string
   readonly args: readonly unknown[]
   make(): ActorSource
+  /** Whether only members that host the class will do: this one by every policy, if it does, and else never. */
+  readonly hostsOnly?: boolean
 }
 
 /** One node: its actors, and its place in the cluster. Made by `createActorSystem`. */
 export abstract class ActorSystem implements AsyncDisposable {
   /** This node's id, new for every boot. */
   abstract readonly nodeId: string
-  /** The bound address with its real port; undefined for a node that does not listen. */
+  /**
+   * The bound address with its real port, even if another one is advertised, which `members()` shows; undefined for a
+   * node that does not listen.
+   */
   abstract readonly addr: string | undefined
   /**
    * Starts an actor: an instance, a function that makes one, or a class. Resolves when its `onStart` has run.
@@ -268,8 +278,8 @@ export abstract class ActorSystem implements AsyncDisposable {
   abstract shutdown(): Promise<void>
   /** What of this node lives, and has to end some day: for tests that nothing is left over, and for inspectors. */
   abstract census(): Census
-  /** @internal creates an actor of a registered class on another member, or here when there is none */
-  abstract createRemote(creation: Creation, options: CreateOptions): Promise<ActorRef>
+  /** @internal creates an actor of a registered class on another member, or here when there is none; a child of `parent` */
+  abstract createRemote(creation: Creation, options: CreateOptions, parent?: ActorCell): Promise<ActorRef>
 
   /** {@link shutdown}, for `await using`. */
   [asyncDispose](): Promise<void> {

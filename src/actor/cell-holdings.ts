@@ -6,7 +6,6 @@ import type { Timer } from '../base/clock.ts'
 import type { Deferred } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
 import type { StopReason } from './actor.ts'
-import type { ActorCell } from './actor-cell.ts'
 import type { ActorRef, Recipient } from './actor-ref.ts'
 import type { Envelope } from './envelope.ts'
 import type { RestartHistory } from './supervision.ts'
@@ -26,13 +25,21 @@ interface Watched {
   signal: TerminatedSignal | undefined
 }
 
+/** A child as its parent holds it, wherever it lives. */
+export interface Child {
+  /** Undefined while another node has yet to create it. */
+  readonly ref: ActorRef | undefined
+  /** Settles when it has ended, or is not waited for any longer. */
+  stop(reason: StopReason): Promise<void>
+}
+
 /** A stream of items that an actor's generator makes. */
 export interface EndableStream {
   fail(error: PulsingError): void
 }
 
 export class Holdings {
-  children: Set<ActorCell> | undefined
+  children: Set<Child> | undefined
   /** Envelopes whose handlers wait, where several may. */
   inFlight: Set<Envelope> | undefined
   streams: Set<EndableStream> | undefined

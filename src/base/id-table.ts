@@ -36,8 +36,8 @@ export class IdTable<T extends Identified> {
 
   /** Adds a value under its id; one that is there under the same id is replaced. */
   add(value: T): void {
+    this.delete(value.id)
     let slots = (this.#slots ??= new Array<T | undefined>(FIRST_SLOTS).fill(undefined))
-    if (this.get(value.id) !== undefined) this.delete(value.id)
     if (2 * this.#size >= slots.length && slots.length < MAX_SLOTS) slots = this.#grow()
     this.#place(slots, value)
     this.#size++

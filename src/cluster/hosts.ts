@@ -24,6 +24,8 @@ export interface HostView {
 export interface HostChoice {
   readonly node?: string | undefined
   readonly policy?: ResolvePolicy | undefined
+  /** Whether this node is one of them by every policy, if it hosts the class, and nothing else will do. */
+  readonly hostsOnly?: boolean | undefined
 }
 
 export class Hosts {
@@ -44,9 +46,10 @@ export class Hosts {
    * the policies that ask for it (`prefer-local`), or have to choose the same on every node (a key), or see for
    * themselves (a function).
    *
-   * @throws UnreachableError for a node that is no member, or when a function wants none
+   * @throws UnreachableError for a node that is no member, when a function wants none, or when there is none and
+   * nothing else will do
    */
-  pick(type: string, { node, policy }: HostChoice): string | undefined {
+  pick(type: string, { node, policy, hostsOnly }: HostChoice): string | undefined {
     if (node !== undefined) {
       if (this.#view.isMember(node)) return node
       throw new UnreachableError(
@@ -54,14 +57,18 @@ export class Hosts {
         { outcome: 'not-sent', address: `actor://${node}` },
       )
     }
-    const takesSelf = policy === 'prefer-local' || typeof policy === 'object' || typeof policy === 'function'
+    const takesSelf =
+      hostsOnly || policy === 'prefer-local' || typeof policy === 'object' || typeof policy === 'function'
     const hosts: InstanceInfo[] = []
     for (const { nodeId, classes } of this.#view.members()) {
       const isLocal = nodeId === this.#self
       if (classes.includes(type) && (takesSelf || !isLocal))
         hosts.push(Object.freeze({ nodeId, actorId: SYSTEM_ACTOR, name: type, isLocal }))
     }
-    if (hosts.length === 0) return undefined
+    if (hosts.length === 0) {
+      if (!hostsOnly) return undefined
+      throw new UnreachableError(`expected a member that hosts ${describe(type)}, got none`, { outcome: 'not-sent' })
+    }
     const turn = this.#turns.get(type) ?? 0
     this.#turns.set(type, turn + 1)
     const asks = policy === 'least-loaded' ? this.#view.pendingAsks() : undefined

@@ -7,6 +7,7 @@ import type { Clock, Timer } from '../base/clock.ts'
 import { AuthError, ProtocolError, type PulsingError, PulsingTimeoutError, toActorError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import { Backoff } from '../link/backoff.ts'
+import { hasWildcardHost } from './wildcard.ts'
 
 /** How other relays are reached. */
 export interface RelayDialer {
@@ -49,7 +50,7 @@ export class Mesh {
 
   /** A relay is a member, at that address. Said again, it is looked at again. */
   add(nodeId: string, address: string): void {
-    if (isUnspecified(address)) return
+    if (URL.canParse(address) && hasWildcardHost(address)) return
     let other = this.#others.get(nodeId)
     if (!other) {
       other = { address, backoff: new Backoff(this.#random), timer: undefined, isDialling: false, refused: undefined }
@@ -116,10 +117,4 @@ export class Mesh {
     }
     if (!isFinal && this.#others.get(nodeId) === other) this.#plan(nodeId, other, true)
   }
-}
-
-/** Whether an address stands for all of a machine's, and is none to dial. */
-function isUnspecified(address: string): boolean {
-  const hostname = URL.canParse(address) ? new URL(address).hostname : ''
-  return hostname === '0.0.0.0' || hostname === '[::]'
 }

@@ -5,6 +5,7 @@
 import type { ActorLike, StopReason } from '../actor/actor.ts'
 import type { MessageContext } from '../actor/actor-context.ts'
 import type { ActorRef } from '../actor/actor-ref.ts'
+import { Ref } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import type { SpawnOptions } from '../actor/actor-system.ts'
 import { CREATE_TYPE, isInspection, WATCH_TYPE } from '../actor/system-names.ts'
@@ -18,6 +19,8 @@ export interface CreateRequest {
   readonly args: readonly unknown[]
   readonly name: string | undefined
   readonly options: SpawnOptions
+  /** What the actor lives as long as, if it is somebody's child. */
+  readonly parent?: ActorRef
 }
 
 /** Makes an instance of a class other members may create here, or undefined for any other class. */
@@ -64,20 +67,41 @@ export class SystemActor implements ActorLike {
     })
   }
 
-  #create({ type, args, name, options }: CreateRequest): unknown {
+  #create({ type, args, name, options, parent }: CreateRequest): Promise<ActorRef> {
     if (typeof type !== 'string' || !Array.isArray(args))
       throw new PulsingUnsupportedError('expected a class and its arguments, got something else')
-    return this.#runtime.spawn(
-      () => {
-        const instance = this.#host(type, args)
-        if (!instance)
-          throw new PermissionDeniedError(
-            `expected a class this node lets others create, got ${describe(type)}: list it in withActors()`,
-          )
-        return instance as ActorLike
-      },
-      name,
-      options,
-    )
+    if (parent !== undefined && !(parent instanceof Ref))
+      throw new PulsingUnsupportedError(`expected a ref as the parent of a new actor, got ${describe(parent)}`)
+    const make = (): ActorLike => {
+      const instance = this.#host(type, args)
+      if (!instance)
+        throw new PermissionDeniedError(
+          `expected a class this node lets others create, got ${describe(type)}: list it in withActors()`,
+        )
+      return instance as ActorLike
+    }
+    return parent ? this.#createChild(parent, make, name, options) : this.#runtime.spawn(make, name, options)
+  }
+
+  /**
+   * Makes an actor the child of one of this node that ends as soon as `parent` has, or the child itself. Watched from
+   * before the start, so that a parent that ended meanwhile leaves nothing behind.
+   */
+  async #createChild(
+    parent: Ref,
+    make: () => ActorLike,
+    name: string | undefined,
+    options: SpawnOptions,
+  ): Promise<ActorRef> {
+    const guardian = this.#runtime.startInternal({ receive: (_ended, ctx) => ctx.stop() }, undefined)
+    guardian.beginWatch(parent.recipient)
+    try {
+      const child = await this.#runtime.spawn(make, name, options, guardian)
+      guardian.beginWatch((child as Ref).recipient)
+      return child
+    } catch (error) {
+      void guardian.stop('normal')
+      throw error
+    }
   }
 }

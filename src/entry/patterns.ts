@@ -12,7 +12,7 @@ export type { IdempotencyCacheOptions } from '../patterns/idempotency-cache.ts'
 export { DEFAULT_MAX_ENTRIES, DEFAULT_TTL_MS, IdempotencyCache } from '../patterns/idempotency-cache.ts'
 export type { Piped, PipeOptions } from '../patterns/pipe.ts'
 export { pipeTo, pipeToSelf } from '../patterns/pipe.ts'
-export type { PoolOptions, ReplacePolicy } from '../patterns/pool.ts'
+export type { PoolOptions, ReplacePolicy, WorkerOptions } from '../patterns/pool.ts'
 export {
   DEFAULT_MAX_REPLACEMENTS,
   DEFAULT_REPLACE_MAX_BACKOFF_MS,

@@ -2,12 +2,11 @@
  * The actor in front of a pool: it hands each message to one of its children, and sees to it that there are enough of
  * them. Reentrant: what a worker takes long for does not hold up the others, until there is no more room.
  */
-import type { ActorLike, Spawnable } from '../actor/actor.ts'
+import type { ActorLike, ActorSource, Spawnable } from '../actor/actor.ts'
 import { answersErrors } from '../actor/actor.ts'
 import type { ActorCell } from '../actor/actor-cell.ts'
 import type { ActorContext, MessageContext } from '../actor/actor-context.ts'
-import type { ActorRef, Ref } from '../actor/actor-ref.ts'
-import type { SpawnOptions } from '../actor/actor-system.ts'
+import type { ActorRef, Recipient, Ref } from '../actor/actor-ref.ts'
 import { discardMessage } from '../actor/discarded-result.ts'
 import { Tell } from '../actor/envelope.ts'
 import { RestartHistory, type RestartPolicy } from '../actor/supervision.ts'
@@ -15,15 +14,18 @@ import type { Timer } from '../base/clock.ts'
 import { SETTLED } from '../base/deferred.ts'
 import { toActorError, UnreachableError } from '../base/errors.ts'
 import type { Message } from '../message/message.ts'
+import type { WorkerOptions } from './pool.ts'
 import type { Candidate, Choose, PoolStrategy } from './pool-strategy.ts'
 import { chooser } from './pool-strategy.ts'
 
 /** What a pool is made of, all of it settled. */
 export interface PoolPlan {
   readonly spawnable: Spawnable
+  /** How other members know the class, if they are to have workers. */
+  readonly type: string | undefined
   readonly size: number
   readonly strategy: PoolStrategy
-  readonly worker: SpawnOptions
+  readonly worker: WorkerOptions
   readonly replace: RestartPolicy
 }
 
@@ -47,12 +49,17 @@ class CountedTell extends Tell {
 
 class Worker implements Candidate {
   readonly slot: number
-  readonly #cell: ActorCell
+  readonly #recipient: Recipient
   load = 0
 
-  constructor(slot: number, cell: ActorCell) {
+  constructor(slot: number, recipient: Recipient) {
     this.slot = slot
-    this.#cell = cell
+    this.#recipient = recipient
+  }
+
+  /** The worker itself, where it is on this node. */
+  get cell(): ActorCell | undefined {
+    return this.#recipient.isLocal ? (this.#recipient as ActorCell) : undefined
   }
 
   readonly #ended = (): void => {
@@ -62,7 +69,11 @@ class Worker implements Candidate {
   /** Settles when the worker's mailbox has it, if that is not at once. A worker that refuses it has counted it as a dead letter. */
   tell(msg: Message, ctx: MessageContext): Promise<void> | undefined {
     this.load++
-    const accepted = this.#cell.accept(new CountedTell(msg.handOver(), ctx.sender, this.#ended))
+    const { cell } = this
+    // Of a tell to another node nothing is known any more once it is on its way.
+    const accepted = cell
+      ? cell.accept(new CountedTell(msg.handOver(), ctx.sender, this.#ended))
+      : this.#recipient.tell(msg, { sender: ctx.sender }).finally(this.#ended)
     return accepted === SETTLED ? undefined : accepted.catch(() => undefined)
   }
 
@@ -70,7 +81,7 @@ class Worker implements Candidate {
   async ask(msg: Message, ctx: MessageContext): Promise<unknown> {
     this.load++
     try {
-      return await this.#cell.ask(msg, true, { sender: ctx.sender, within: ctx, timeout: Infinity })
+      return await this.#recipient.ask(msg, true, { sender: ctx.sender, within: ctx, timeout: Infinity })
     } catch (error) {
       // Who gave up knows that already; it is no failure of the pool.
       if (ctx.envelope?.isCancelled) return undefined
@@ -138,21 +149,27 @@ export class PoolRouter implements ActorLike {
   }
 
   async #spawn(slot: number): Promise<void> {
-    const ref = await this.#ctx.spawn(this.#plan.spawnable, this.#plan.worker)
-    const cell = (ref as Ref).recipient as ActorCell
-    const worker = new Worker(slot, cell)
+    const { recipient } = (await this.#create()) as Ref
+    const worker = new Worker(slot, recipient)
     this.#workers = [...this.#workers, worker]
-    // It takes no messages from when it is told to stop, which may be long before it has.
     const leave = (): void => {
       this.#workers = this.#workers.filter((other) => other !== worker)
     }
-    cell.stopSignal.addEventListener('abort', leave, { once: true })
-    cell.watch({
+    // It takes no messages from when it is told to stop, which may be long before it has.
+    worker.cell?.stopSignal.addEventListener('abort', leave, { once: true })
+    recipient.watch({
       terminated: () => {
         leave()
         this.#replace(slot)
       },
     })
+  }
+
+  #create(): Promise<ActorRef> {
+    const { spawnable, type, worker } = this.#plan
+    if (type === undefined) return this.#ctx.spawn(spawnable, worker)
+    const make = (): ActorSource => new (spawnable as new () => ActorSource)()
+    return this.#ctx.system.createRemote({ type, args: [], make, hostsOnly: true }, worker, this.#ctx.cell)
   }
 
   /** Spawns a worker for an empty slot, after a while; too often in too short a time, and the slot stays empty. */

@@ -3,9 +3,10 @@ import type { Spawnable } from '../actor/actor.ts'
 import type { ActorContext } from '../actor/actor-context.ts'
 import { isRepeatable } from '../actor/actor-instance.ts'
 import type { ActorRef } from '../actor/actor-ref.ts'
-import type { SpawnOptions } from '../actor/actor-system.ts'
+import type { ResolvePolicy, SpawnOptions } from '../actor/actor-system.ts'
 import type { MailboxOptions } from '../actor/mailbox.ts'
 import type { RestartPolicy } from '../actor/supervision.ts'
+import { typeNameOf } from '../proxy/as-actor.ts'
 import type { PoolStrategy } from './pool-strategy.ts'
 import { Problems } from './problems.ts'
 
@@ -24,10 +25,21 @@ export interface PoolOptions {
    * had room for, before the pool takes no more. Default: as for any actor.
    */
   readonly mailbox?: MailboxOptions
-  /** How each worker is spawned: its mailbox, its restart policy. Default: as any actor. */
-  readonly worker?: Omit<SpawnOptions, 'public'>
+  /** How each worker is spawned, and on which members. Default: as any actor, on this node. */
+  readonly worker?: WorkerOptions
   /** How a worker that has ended for good is replaced. */
   readonly replace?: ReplacePolicy
+}
+
+/** How, and where, a pool spawns its workers. With `policy` or `node` it needs an `asActor` class with a type name. */
+export interface WorkerOptions extends Omit<SpawnOptions, 'public'> {
+  /**
+   * Which of the members that host the class (`withActors`) a worker is created on, this node among them if it hosts
+   * it: `'round-robin'` spreads the workers. Default: none, workers live on this node.
+   */
+  readonly policy?: ResolvePolicy
+  /** The id of the node all workers are created on. Default: as `policy` says. */
+  readonly node?: string
 }
 
 /** How often and how soon a pool replaces a worker that has ended. */
@@ -67,9 +79,17 @@ export const DEFAULT_REPLACE_MAX_BACKOFF_MS = 5_000
  * UnreachableError, outcome `not-sent`, and tells are dead letters. Stopping the pool lets its workers finish what
  * they were asked, and stops them.
  *
+ * With `worker: { policy }` the workers live on the members that host the class, each chosen when it is created: also
+ * one that replaces another, which it does when that one's node has ended, or could not be reached for as long as
+ * sessions wait. Nothing moves when a member joins. Workers elsewhere are children of the pool as `Class.remote(ctx)`
+ * makes them: their failures are left to `worker.restart`. They see a `sender` only if it is an actor of the pool's
+ * node; a tell no longer counts as load when it is on its way; what a worker had been given when its node was lost
+ * rejects with UnreachableError.
+ *
  * @param parent a system, or the context of an actor whose child the pool becomes
  * @param spawnable a class, or a function that makes a worker: an instance cannot be many
  * @throws ConfigError naming every option that is wrong
+ * @throws UnreachableError when no member hosts the class, and `worker.policy` wants one
  * @throws what `ActorSystem.spawn` throws, also for the first workers: then none is left running
  *
  * @example
@@ -92,6 +112,19 @@ export const DEFAULT_REPLACE_MAX_BACKOFF_MS = 5_000
  * if (n !== 3) throw new Error(`expected 3, got ${n}`)
  * await system.shutdown()
  * ```
+ *
+ * @example
+ * ```ts
+ * import { asActor, createActorSystem, SystemConfig } from 'pulsing'
+ * import { pool } from 'pulsing/patterns'
+ *
+ * const Squares = asActor(class Squares { of(n: number) { return n * n } })
+ * const host = await createActorSystem(SystemConfig.withAddr('ws://127.0.0.1:0').withActors(Squares))
+ * const system = await createActorSystem(SystemConfig.withSeeds([host.addr!]))
+ * const ref = await pool(system, Squares, { size: 4, worker: { policy: 'round-robin' } })
+ * await ref.asType(Squares).of(3) // 9, worked out on the host
+ * await Promise.all([system.shutdown(), host.shutdown()])
+ * ```
  */
 export async function pool(
   parent: Pick<ActorContext, 'spawn'>,
@@ -108,6 +141,10 @@ export async function pool(
   const problems = new Problems()
   problems.count('size', size)
   problems.expect('spawnable', spawnable, isRepeatable(spawnable), 'a class or a function that makes a worker')
+  const isSpread = worker.policy !== undefined || worker.node !== undefined
+  const type = typeNameOf(spawnable)
+  if (isSpread)
+    problems.expect('spawnable', spawnable, !!type, 'an asActor class with a type name, to create elsewhere')
   problems.expect('strategy', strategy, isStrategy(strategy), 'round-robin, least-loaded, random or { by }')
   if (maxReplacements !== 0 && maxReplacements !== Infinity) problems.count('replace.maxReplacements', maxReplacements)
   problems.duration('replace.withinMs', withinMs)
@@ -122,7 +159,14 @@ export async function pool(
   }
   // A chunk of its own: most who import this entry have no pool.
   const { PoolRouter } = await import('./pool-router.ts')
-  const router = new PoolRouter({ spawnable, size, strategy, worker, replace: restart })
+  const router = new PoolRouter({
+    spawnable,
+    type: isSpread ? type : undefined,
+    size,
+    strategy,
+    worker,
+    replace: restart,
+  })
   const spawnOptions: SpawnOptions = { ...own, reentrant: true }
   return name === undefined ? parent.spawn(router, spawnOptions) : parent.spawn(router, name, spawnOptions)
 }

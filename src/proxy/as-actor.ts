@@ -4,8 +4,10 @@
  */
 import type { ActorSource } from '../actor/actor.ts'
 import { toActor } from '../actor/actor.ts'
+import type { ActorCell } from '../actor/actor-cell.ts'
+import type { ActorContext } from '../actor/actor-context.ts'
 import type { ActorProxy } from '../actor/actor-proxy.ts'
-import type { ActorSystem, CreateOptions, ResolveOptions, SpawnOptions } from '../actor/actor-system.ts'
+import type { ActorSystem, CreateOptions, ResolveOptions } from '../actor/actor-system.ts'
 import { ConfigError, describe } from '../base/errors.ts'
 import { shortHex } from '../base/ids.ts'
 import { ClassActor } from './class-actor.ts'
@@ -20,20 +22,47 @@ export interface ActorClass<T extends Constructor> {
   /**
    * Creates an actor on this node. Named `<Type>_<8 hex digits>` unless `options({ name })` says otherwise.
    *
+   * @param parent a system, or the context of an actor whose child the new one becomes
    * @throws what `ActorSystem.spawn` throws, the constructor's error as `cause` of a PulsingActorError
    */
-  local(system: ActorSystem, ...args: Arguments<T>): Promise<ActorProxy<Instance<T>>>
+  local(parent: ActorSystem | ActorContext, ...args: Arguments<T>): Promise<ActorProxy<Instance<T>>>
   /**
    * Creates an actor on another member that hosts this class; alone: here, with a `warning` event. The arguments travel
    * like any value.
    *
+   * With the context of an actor in place of the system it becomes a child of that actor, wherever it lives: it is
+   * stopped, as `killed`, before its parent ends or is restarted. The parent waits for that, but not for ever, and not
+   * where no way leads to it now: it is told once one does. It is stopped, too, when the parent's node has ended, or
+   * could not be reached for as long as sessions wait. Its failures are left to its own `restart` policy:
+   * `onChildFailure` is not asked about a child on another node.
+   *
+   * @param parent a system, or the context of an actor whose child the new one becomes
    * @throws what `local` throws, from over there too, and what `ActorRef.ask` throws
    * @throws UnreachableError when `options({ node })` is no member, or a policy's function chooses none
    * @throws ConfigError when `options({ policy })` is no policy, or its function returns no instance of those it got
    * @throws PermissionDeniedError when that node does not list the class in `withActors`
    * @throws ConfigError when the class has no type name
+   *
+   * @example
+   * ```ts
+   * import { asActor, contextOf, createActorSystem, SystemConfig } from 'pulsing'
+   *
+   * const Worker = asActor(class Worker { square(n: number) { return n * n } })
+   * const Job = asActor(class Job {
+   *   async run(n: number) {
+   *     const worker = await Worker.remote(contextOf(this)) // ends with this job
+   *     return worker.square(n)
+   *   }
+   * })
+   * const host = await createActorSystem(SystemConfig.withAddr('ws://127.0.0.1:0').withActors(Worker))
+   * const system = await createActorSystem(SystemConfig.withSeeds([host.addr!]))
+   * const job = await Job.local(system)
+   * await job.run(4) // 16
+   * await system.stop(job.ref) // and with it the worker
+   * await Promise.all([system.shutdown(), host.shutdown()])
+   * ```
    */
-  remote(system: ActorSystem, ...args: Arguments<T>): Promise<ActorProxy<Instance<T>>>
+  remote(parent: ActorSystem | ActorContext, ...args: Arguments<T>): Promise<ActorProxy<Instance<T>>>
   /**
    * A proxy for the actor of that name, waiting for it to appear. Whether it is of this class shows at the first call.
    *
@@ -122,19 +151,19 @@ function register(Class: unknown, type: string): Constructor {
     configurable: true,
   })
   const added: Statics & ThisType<Constructor> = {
-    local(system, ...args) {
-      return createLocal(this, system, args, {})
+    local(parent, ...args) {
+      return create(this, parent, args, {}, false)
     },
-    remote(system, ...args) {
-      return createRemote(this, system, args, {})
+    remote(parent, ...args) {
+      return create(this, parent, args, {}, true)
     },
     async resolve(system, name, options) {
       return (await system.resolve(name, options)).asType(this)
     },
     options(options) {
       return {
-        local: (system, ...args) => createLocal(this, system, args, options),
-        remote: (system, ...args) => createRemote(this, system, args, options),
+        local: (parent, ...args) => create(this, parent, args, options, false),
+        remote: (parent, ...args) => create(this, parent, args, options, true),
       }
     },
   }
@@ -144,44 +173,35 @@ function register(Class: unknown, type: string): Constructor {
   return constructor
 }
 
+/** Whoever an actor is made for: its node, or the actor whose child it becomes. */
+type Parent = ActorSystem | ActorContext
+
 /** {@link ActorClass} for a class whose type is not known here. */
 interface Statics {
-  local(system: ActorSystem, ...args: unknown[]): Promise<object>
-  remote(system: ActorSystem, ...args: unknown[]): Promise<object>
+  local(parent: Parent, ...args: unknown[]): Promise<object>
+  remote(parent: Parent, ...args: unknown[]): Promise<object>
   resolve(system: ActorSystem, name: string, options?: ResolveOptions): Promise<object>
   options(options: CreateOptions): Pick<Statics, 'local' | 'remote'>
 }
 
-async function createLocal(
+async function create(
   Class: Constructor,
-  system: ActorSystem,
+  parent: Parent,
   args: readonly unknown[],
   options: CreateOptions,
+  isRemote: boolean,
 ): Promise<ActorProxy<object>> {
-  if (options.node !== undefined && options.node !== system.nodeId) return createRemote(Class, system, args, options)
-  const { name, policy: _onlyForRemote, ...spawnOptions } = options
-  const factory = (): ActorSource => new (Class as new (...args: readonly unknown[]) => ActorSource)(...args)
-  const ref = await system.spawn(factory, name ?? autoName(Class), spawnOptions as SpawnOptions)
-  return ref.asType(Class)
-}
-
-async function createRemote(
-  Class: Constructor,
-  system: ActorSystem,
-  args: readonly unknown[],
-  options: CreateOptions,
-): Promise<ActorProxy<object>> {
+  const system = 'system' in parent ? parent.system : parent
+  const make = (): ActorSource => new (Class as new (...args: readonly unknown[]) => ActorSource)(...args)
   const type = typeNameOf(Class)
+  // Bundlers rename classes to things like `Counter$1`.
+  const name = options.name ?? `${(type || 'Actor').replace(/[^\p{L}\p{N}_]/gu, '_')}_${shortHex()}`
+  if (!isRemote && (options.node ?? system.nodeId) === system.nodeId)
+    return (await parent.spawn(make, name, options)).asType(Class)
   if (!type)
     throw new ConfigError(
       `expected an asActor class with a type name, got ${describe(Class)}: use asActor({ type: … })`,
     )
-  const make = (): ActorSource => new (Class as new (...args: readonly unknown[]) => ActorSource)(...args)
-  const ref = await system.createRemote({ type, args, make }, { ...options, name: options.name ?? autoName(Class) })
-  return ref.asType(Class)
-}
-
-function autoName(Class: Constructor): string {
-  // Bundlers rename classes to things like `Counter$1`.
-  return `${(typeNameOf(Class) || 'Actor').replace(/[^\p{L}\p{N}_]/gu, '_')}_${shortHex()}`
+  const { cell } = parent as { readonly cell?: ActorCell }
+  return (await system.createRemote({ type, args, make }, { ...options, name }, cell)).asType(Class)
 }

@@ -10,6 +10,8 @@ Starts a relay and prints its address. Ends on SIGINT or SIGTERM, after what was
 Options:
   --host <address>   Address to bind; 0.0.0.0 for all. Default ${DEFAULT_RELAY_HOST}.
   --port <number>    Port to bind; 0 for any free one. Default ${DEFAULT_RELAY_PORT}.
+  --advertise <addr> Where other relays find this one, if not where it listens:
+                     host:port, or wss://host behind a TLS proxy.
   --seed <address>   Another relay to join, ws://host:port. May be repeated.
   --origin <origin>  A web origin whose pages may connect, or '*'. May be repeated.
                      Default: pages of this machine only.
@@ -27,6 +29,7 @@ export async function runRelay(args: string[]): Promise<void> {
   const values = readOptions(args, {
     host: { type: 'string' },
     port: { type: 'string' },
+    advertise: { type: 'string' },
     seed: { type: 'string', multiple: true },
     origin: { type: 'string', multiple: true },
     inspect: { type: 'string' },
@@ -43,6 +46,7 @@ export async function runRelay(args: string[]): Promise<void> {
   const running = await startRelay({
     host: values.host ?? DEFAULT_RELAY_HOST,
     port: readPort(values.port),
+    ...(values.advertise === undefined ? {} : { advertise: values.advertise }),
     ...(values.seed ? { seeds: values.seed } : {}),
     ...(values.origin ? { origins: values.origin.includes('*') ? '*' : values.origin } : {}),
     ...(inspect ? { inspect } : {}),
@@ -51,6 +55,10 @@ export async function runRelay(args: string[]): Promise<void> {
     ...(token ? { auth: { token } } : {}),
   })
   process.stdout.write(`relay listening on ${running.url}\n`)
+  if (values.advertise !== undefined) {
+    const { addr } = running.system.members().find(({ isSelf }) => isSelf)!
+    process.stdout.write(`others are told ${addr}\n`)
+  }
   const end = (signal: string): void => {
     process.stdout.write(`${signal}: closing\n`)
     void running.close().then(() => process.stdout.write('closed\n'))

@@ -23,7 +23,7 @@ export const DEFAULT_RELAY_PORT = 8000
 
 /** Where a relay listens, and whom it lets in. */
 export interface RelayOptions {
-  /** Address to bind. Default {@link DEFAULT_RELAY_HOST}; `0.0.0.0` for all. */
+  /** Address to bind. Default {@link DEFAULT_RELAY_HOST}; `0.0.0.0` for all, and then `advertise` says which to dial. */
   readonly host?: string
   /** Port to bind, 0 for any free one. Default {@link DEFAULT_RELAY_PORT}. */
   readonly port?: number
@@ -34,6 +34,11 @@ export interface RelayOptions {
   readonly server?: Server
   /** The path on that server; without `server` it has no effect. Default `/`. */
   readonly path?: string
+  /**
+   * Where other relays find this one, if not where it listens, as `SystemConfig.withAdvertisedAddr` takes it. Without a
+   * scheme, the scheme is that of `server`, and the path, if there is none, `path`. Default: the bound address.
+   */
+  readonly advertise?: string
   /**
    * Exact origins of the pages that may connect, or `'*'` for all. Programs that send no origin are let through to
    * authentication. Default: pages of `localhost`, `127.0.0.1` and `[::1]` connecting from this machine.
@@ -63,7 +68,7 @@ export interface RelayOptions {
 
 /** A running relay. */
 export interface Relay extends AsyncDisposable {
-  /** The bound address with the real port. With host `0.0.0.0` others dial an address of this machine instead. */
+  /** The bound address with the real port, whatever is advertised. With host `0.0.0.0` it is none to dial. */
   readonly url: string
   /** The relay's own node, to watch members or to run actors in. */
   readonly system: ActorSystem
@@ -97,6 +102,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
     port = DEFAULT_RELAY_PORT,
     server,
     path,
+    advertise,
     origins,
     seeds,
     auth,
@@ -109,6 +115,10 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new ConfigError(`expected port as an integer from 0 to 65535, got ${describe(port)}`)
   let config = SystemConfig.withAddr(`ws://${host.includes(':') ? `[${host}]` : host}:${port}`)
+  if (advertise !== undefined) {
+    config = config.withAdvertisedAddr(advertise)
+    if (server) config = config.withAdvertisedAddr(advertisedOn(server, path, advertise))
+  }
   if (seeds) config = config.withSeeds(seeds)
   if (auth) config = config.withAuth(auth)
   if (authority !== false)
@@ -134,4 +144,12 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   )
   const close = (): Promise<void> => system.shutdown()
   return { url: system.addr!, system, close, [asyncDispose]: close }
+}
+
+/** An advertised address with what it leaves out as the server has it. */
+function advertisedOn(server: Server, serverPath: string | undefined, advertise: string): string {
+  if (advertise.includes('://')) return advertise
+  const [, place = '', path = serverPath ?? ''] = /^([^/]*)(\/.*)?$/.exec(advertise) ?? []
+  const scheme = 'setSecureContext' in server ? 'wss' : 'ws'
+  return `${scheme}://${place}${/:\d+$/.test(place) ? '' : ':0'}${path}`
 }

@@ -256,21 +256,20 @@ export class Session {
     this.release()
   }
 
-  /** Ends the session: everything pending fails with `error`, nothing of it arrives any more. The next frame begins a new one. */
-  reset(error: PulsingError): void {
-    this.#reset(error)
-  }
-
   #endedByPeer(how: string, next: number): void {
     this.#fail(`node ${this.#peer} ${how}`, next)
   }
 
   #fail(message: string, next = 0): void {
-    this.#reset(new SessionResetError(message, { address: nodeUri(this.#peer) }), next)
+    this.reset(new SessionResetError(message, { address: nodeUri(this.#peer) }), next)
   }
 
-  /** @param next the session of the peer that is to follow, 0 where that is not known */
-  #reset(error: PulsingError, next = 0): void {
+  /**
+   * Ends the session: everything pending fails with `error`, nothing of it arrives any more. The next frame begins a new one.
+   *
+   * @param next the session of the peer that is to follow, 0 where that is not known
+   */
+  reset(error: PulsingError, next = 0): void {
     const sent = this.#sent
     const met = this.#sequence.session
     for (const timer of [this.#ackTimer, this.#gapTimer, this.#probeTimer, this.#graceTimer]) timer?.cancel()

@@ -28,6 +28,9 @@ class Wrapped implements Connection {
   get transfers(): boolean {
     return this.inner.transfers
   }
+  get onlyReads(): boolean {
+    return this.inner.onlyReads === true
+  }
   open(handler: ConnectionHandler): void {
     this.inner.open(handler)
   }
@@ -206,6 +209,31 @@ class ReusingMemory extends Wrapped {
   }
 }
 
+/** Says that it only reads, and hands the very bytes over where the connection inside does, as one in memory. */
+class GivingAway extends Wrapped {
+  override get onlyReads(): boolean {
+    return true
+  }
+}
+
+/** Says that it only reads, and masks what it has sent in place. */
+class Masking extends GivingAway {
+  override send(batch: Uint8Array, attachments?: Attachments): boolean {
+    const mayContinue = this.inner.send(batch.slice(), attachments)
+    for (let i = 0; i < batch.length; i++) batch[i]! ^= 0x5a
+    return mayContinue
+  }
+}
+
+/** Says that it only reads, and moves the memory to somebody else. */
+class Detaching extends GivingAway {
+  override send(batch: Uint8Array, attachments?: Attachments): boolean {
+    const mayContinue = this.inner.send(batch.slice(), attachments)
+    structuredClone(null, { transfer: [batch.buffer as ArrayBuffer] })
+    return mayContinue
+  }
+}
+
 class OverlappingCalls extends Wrapped {
   #handler: ConnectionHandler | undefined
   #isOver = false
@@ -239,6 +267,7 @@ const ORDER = 'carries 1000 batches each way at once, in order'
 const FLOOD = 'answers false under a flood, says drained, and loses nothing'
 const EARLY = 'keeps what arrives before open and delivers it in order, not inside open'
 const CLEAN = 'closes cleanly from either side'
+const READ = 'leaves a batch as it is where it only reads'
 
 /** Every sentence of the contract has at least one. Wrap the far end, or both. */
 export const saboteurs: readonly Saboteur[] = [
@@ -264,6 +293,9 @@ export const saboteurs: readonly Saboteur[] = [
     SendingWholeBuffers,
   ),
   saboteur('receives into the same memory again', ORDER, ReusingMemory),
+  saboteur('lets the other side write to what it only reads', READ, GivingAway),
+  saboteur('masks in place what it only reads', READ, Masking),
+  saboteur('detaches what it only reads', READ, Detaching),
   saboteur('says closed inside received', 'abort from inside a handler ends delivery at once', OverlappingCalls),
   saboteur('loses attachments', 'carries attachments with their batch, in order', LosingAttachments),
 ]

@@ -175,6 +175,34 @@ export const transportCases: readonly TransportCase[] = [
     for (let i = 1; i < 50; i += 2) checkBytes(far.batches[i], pattern(1000, i))
   }),
 
+  // The sender keeps the bytes, to send them again: neither this end nor whoever receives them may touch them.
+  transportCase('leaves a batch as it is where it only reads', async ({ near, far }) => {
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      if (from.connection.onlyReads !== true) continue
+      const sizes = [3, 1000, 100_000].filter((size) => size <= from.connection.maxBatchBytes)
+      const kept = sizes.map((size) => pattern(size + 100, size))
+      const arrived: Uint8Array[] = []
+      to.onReceived = (batch) => {
+        arrived.push(batch.slice())
+        batch.fill(255)
+      }
+      // Twice: what was sent once is sent again after a link broke.
+      for (let round = 1; round <= 2; round++) {
+        for (const [i, size] of sizes.entries()) from.send((kept[i] as Uint8Array).subarray(37, 37 + size))
+        await to.batchCount(round * sizes.length)
+        await turns(GRACE_TURNS)
+        for (const [i, size] of sizes.entries()) checkBytes(kept[i], pattern(size + 100, size))
+      }
+      for (const [i, batch] of arrived.entries()) {
+        const size = sizes[i % sizes.length] as number
+        checkBytes(batch, pattern(size + 100, size).subarray(37, 37 + size))
+      }
+    }
+  }),
+
   transportCase(
     'keeps what arrives before open and delivers it in order, not inside open',
     async ({ near, far }) => {

@@ -1,6 +1,6 @@
 /** Configurations: immutable, and wrong settings are refused at once with all that is wrong in one message. */
 import { ConfigError, createActorSystem, isPulsingError, type Logger, SystemConfig } from 'pulsing'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { quiet, startSystem } from './systems.ts'
 
 const standalone = SystemConfig.standalone()
@@ -20,6 +20,7 @@ test('every with… returns a new configuration and leaves the old one as it was
   const before = JSON.stringify(standalone.settings)
   const steps: readonly ((config: SystemConfig) => SystemConfig)[] = [
     (config) => config.withAddr('ws://127.0.0.1:0'),
+    (config) => config.withAddr('a:1').withAdvertisedAddr('b:1'),
     (config) => config.withSeeds(['ws://a:1']),
     (config) => config.withMailboxCapacity(16),
     (config) => config.withLimits({ maxMessageBytes: 1024 }),
@@ -100,6 +101,52 @@ test.each(wrongAddresses)('the seed %j is refused with ConfigError', (seed) => {
   expect(problemsOf(() => standalone.withSeeds([seed as string]))).toEqual([
     expect.stringContaining('Invalid seed address at index 0'),
   ])
+})
+
+describe('the advertised address', () => {
+  const bound = SystemConfig.withAddr('0.0.0.0:8000')
+
+  test.each([
+    ['10.0.0.7', 'ws://10.0.0.7:0'],
+    ['10.0.0.7:0', 'ws://10.0.0.7:0'],
+    ['relay.example:80/', 'ws://relay.example:80'],
+    ['relay.example/path', 'ws://relay.example:0/path'],
+    ['[fd00::1]', 'ws://[fd00::1]:0'],
+    ['ws://relay.example', 'ws://relay.example:80'],
+    ['wss://relay.example', 'wss://relay.example:443'],
+    ['wss://relay.example/path', 'wss://relay.example:443/path'],
+    ['wss://relay.example:0', 'wss://relay.example:0'],
+    ['wss://[fd00::1]:65535', 'wss://[fd00::1]:65535'],
+  ])('%s is accepted as %s', (addr, normal) => {
+    const { settings } = bound.withAdvertisedAddr(addr)
+    expect(settings).toMatchObject({ addr: 'ws://0.0.0.0:8000', advertisedAddr: normal })
+  })
+
+  test.each([
+    ...wrongAddresses.filter((addr) => addr !== 'host'),
+    '0.0.0.0:8000',
+    'ws://0.0.0.0',
+    'wss://[::]:443',
+    '[0:0:0:0:0:0:0:0]',
+    '0',
+    '[:::]:80',
+    '1.2.3.999:80',
+    'wss://host:65536',
+    'wss://',
+    'memory://x',
+  ])('%j is refused with ConfigError', (addr) => {
+    expect(problemsOf(() => bound.withAdvertisedAddr(addr as string))).toEqual([
+      expect.stringMatching(/^Invalid advertised address: expected .* that others can dial, got /s),
+    ])
+  })
+
+  test('is for nodes that listen: without withAddr it is refused, with all else that is wrong in one message', () => {
+    expect(problemsOf(() => standalone.withAdvertisedAddr('host:1'))).toEqual([
+      'expected withAddr before withAdvertisedAddr, got none',
+    ])
+    expect(problemsOf(() => standalone.withAdvertisedAddr('0.0.0.0:1'))).toHaveLength(2)
+    expect(() => standalone.withAdvertisedAddr('0.0.0.0:1')).toThrow(/withAddr.*Invalid advertised address/s)
+  })
 })
 
 test('every wrong seed is named in one message, with its place in the list', () => {

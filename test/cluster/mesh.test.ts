@@ -140,11 +140,14 @@ describe('a relay that is dialled', () => {
     }
   })
 
-  test.each(['ws://0.0.0.0:80', 'ws://[::]:80'])('is not dialled at %s, which is nowhere', async (address) => {
-    meshOf('a').add('b', address)
-    await clock.advanceAsync(HOUR_MS)
-    expect([dials, clock.pending]).toEqual([[], 0])
-  })
+  test.each(['ws://0.0.0.0:80', 'ws://[::]:80', 'wss://0:443/path'])(
+    'is not dialled at %s, which is nowhere',
+    async (address) => {
+      meshOf('a').add('b', address)
+      await clock.advanceAsync(HOUR_MS)
+      expect([dials, clock.pending]).toEqual([[], 0])
+    },
+  )
 
   test('is dialled again after waits that double, up to a bound, and each failure is told', async () => {
     answer = refuse

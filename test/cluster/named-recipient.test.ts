@@ -7,14 +7,17 @@ import {
   SessionResetError,
   UnreachableError,
 } from 'pulsing'
-import { describe, expect, test } from 'vitest'
-import type { Cancellation, Delivery, Recipient } from '../../src/actor/actor-ref.ts'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { ActorRef, Cancellation, Delivery, Recipient, Ref } from '../../src/actor/actor-ref.ts'
+import { refusedAsk } from '../../src/actor/actor-ref.ts'
 import { deferred, SETTLED } from '../../src/base/deferred.ts'
 import { markReceived } from '../../src/base/errors.ts'
 import type { Instances, Load } from '../../src/cluster/named-recipient.ts'
 import { NamedRecipient } from '../../src/cluster/named-recipient.ts'
 import { actorUri } from '../../src/message/address.ts'
 import { ManualClock } from '../../src/testkit/manual-clock.ts'
+import { startSystem, turn } from '../actor/systems.ts'
+import { link, Nodes } from './memory-nodes.ts'
 
 const stopped = (id: string, outcome: 'not-sent' | 'unknown' = 'not-sent') =>
   new ActorStoppedError('stopped', { address: actorUri(`node ${id}`, id), outcome })
@@ -229,3 +232,196 @@ test('a tell that is taken at once costs no promise', () => {
   const fast = new NamedRecipient('x', { ...stage.of('a'), tell: () => SETTLED }, stage)
   expect(fast.tell(plain(), undefined)).toBe(SETTLED)
 })
+
+describe('an ask that cannot even begin', () => {
+  /** Like the stage's, but `refusing` ones refuse at once, as a node without a way does. */
+  class Refusing extends Stage {
+    readonly refusing = new Map<string, () => Error>()
+    override of(id: string): Recipient {
+      const works = super.of(id)
+      const refusal = this.refusing.get(id)
+      if (!refusal) return works
+      return {
+        ...works,
+        ask: (_message: Message, _isPlain: boolean, delivery: Delivery | undefined) => {
+          this.got.push(id)
+          this.timeouts.push(delivery?.timeout)
+          return refusedAsk(delivery, refusal())
+        },
+      }
+    }
+  }
+
+  function refusing(refusals: Readonly<Record<string, () => Error>>): Refusing {
+    const stage = new Refusing(['a', 'b', 'c'], () => 'taken')
+    for (const [id, refusal] of Object.entries(refusals)) stage.refusing.set(id, refusal)
+    return stage
+  }
+
+  test('goes on to the next instance, with all the time it had', async () => {
+    const unhandled = unhandledRejections()
+    const stage = refusing({ a: notSent, b: () => stopped('b') })
+    const { recipient } = stage
+    expect(await recipient.ask(plain(), true, { timeout: 1_000 })).toBe('taken')
+    expect([stage.got, stage.timeouts]).toEqual([
+      ['a', 'b', 'c'],
+      [1_000, 1_000, 1_000],
+    ])
+    expect(recipient.id).toBe('c')
+    expect([...stage.loads]).toEqual([
+      ['a', 0],
+      ['b', 0],
+      ['c', 0],
+    ])
+    expect(await unhandled()).toEqual([])
+  })
+
+  test('does not go on from inside of the call', async () => {
+    const stage = refusing({ a: notSent })
+    const outcome = stage.recipient.ask(plain(), true, undefined)
+    expect(stage.got).toEqual(['a'])
+    expect(await outcome).toBe('taken')
+  })
+
+  test('rejects once, with the last refusal, when no instance is left', async () => {
+    const unhandled = unhandledRejections()
+    const stage = refusing({ a: notSent, b: notSent, c: () => stopped('c') })
+    expect(await outcomeOf(stage.recipient.ask(plain(), true, undefined))).toMatchObject({
+      address: actorUri('node c', 'c'),
+    })
+    expect(stage.got).toEqual(['a', 'b', 'c'])
+    expect([...stage.loads.values()]).toEqual([0, 0, 0])
+    expect(await unhandled()).toEqual([])
+  })
+
+  test('rejects with what is no refusal, and asks nobody else', async () => {
+    const unhandled = unhandledRejections()
+    const wrong = new ConfigError('wrong')
+    const stage = refusing({ a: () => wrong })
+    expect(await outcomeOf(stage.recipient.ask(plain(), true, undefined))).toBe(wrong)
+    expect([stage.got, ...stage.loads]).toEqual([['a'], ['a', 0]])
+    expect(await unhandled()).toEqual([])
+  })
+})
+
+describe('between actors of this node, by the runtime that ships', () => {
+  /** Instances of one name, chosen in order, whose loads are counted. */
+  class Company implements Instances {
+    readonly clock = new ManualClock()
+    readonly loads = new Map<string, number>()
+    readonly #recipients: readonly Recipient[]
+    constructor(refs: readonly ActorRef[]) {
+      this.#recipients = refs.map((ref) => (ref as Ref).recipient)
+    }
+    get recipient(): NamedRecipient {
+      return new NamedRecipient('x', this.#recipients[0]!, this)
+    }
+    next(tried: ReadonlySet<string>): Recipient | undefined {
+      return this.#recipients.find(({ id }) => !tried.has(id))
+    }
+    isOver(): boolean {
+      return false
+    }
+    loadOf(id: string): Load {
+      return {
+        begin: () => void this.loads.set(id, (this.loads.get(id) ?? 0) + 1),
+        end: () => void this.loads.set(id, this.loads.get(id)! - 1),
+      }
+    }
+  }
+
+  async function company(count: number, stoppedFirst: number) {
+    const system = await startSystem()
+    const got: number[] = []
+    const refs = await Promise.all(
+      Array.from({ length: count }, (_, i) =>
+        system.spawn({
+          receive: () => {
+            got.push(i)
+            return i
+          },
+        }),
+      ),
+    )
+    await Promise.all(refs.slice(0, stoppedFirst).map((ref) => system.stop(ref)))
+    return { got, refs, instances: new Company(refs) }
+  }
+
+  test('an ask to one that has stopped goes on to the one that lives', async () => {
+    const unhandled = unhandledRejections()
+    const { got, refs, instances } = await company(3, 2)
+    const { recipient } = instances
+    expect(await recipient.ask(plain(), true, undefined)).toBe(2)
+    expect(got).toEqual([2])
+    expect(recipient.id).toBe(refs[2]!.id)
+    expect([...instances.loads.values()]).toEqual([0, 0, 0])
+    expect(await unhandled()).toEqual([])
+  })
+
+  test('an ask to one that had stopped when its ref came back from another node goes on, too', async () => {
+    const unhandled = unhandledRejections()
+    const nodes = new Nodes()
+    onTestFinished(() => nodes.stop())
+    const [here, there] = [await nodes.start(), await nodes.start()]
+    await link(here, there)
+    let kept: ActorRef | undefined
+    await there.spawn({ receive: (msg) => (kept ??= msg.toObject<ActorRef>()) }, 'keeper', { public: true })
+    const keeper = await here.resolve('keeper')
+    const [stops, lives] = [await here.spawn({ receive: () => 'stops' }), await here.spawn({ receive: () => 'lives' })]
+    await keeper.ask(stops)
+    await here.stop(stops)
+    const back = await keeper.ask<ActorRef>('give it back')
+    expect((back as Ref).recipient).toMatchObject({ id: stops.id, nodeId: here.nodeId, hasEnded: true })
+    const instances = new Company([back, lives])
+    expect(await instances.recipient.ask(plain(), true, undefined)).toBe('lives')
+    expect([...instances.loads.values()]).toEqual([0, 0])
+    const alone = new Company([back])
+    expect(await outcomeOf(alone.recipient.ask(plain(), true, undefined))).toBeInstanceOf(ActorStoppedError)
+    expect([...alone.loads.values()]).toEqual([0])
+    expect(await unhandled()).toEqual([])
+  })
+
+  test('an ask whom nobody is left for rejects, and counts nowhere', async () => {
+    const unhandled = unhandledRejections()
+    const { refs, instances } = await company(2, 2)
+    expect(await outcomeOf(instances.recipient.ask(plain(), true, undefined))).toMatchObject({
+      name: 'ActorStoppedError',
+      outcome: 'not-sent',
+      address: String((refs[1] as Ref).recipient),
+    })
+    expect([...instances.loads.values()]).toEqual([0, 0])
+    expect(await unhandled()).toEqual([])
+  })
+
+  test('an ask that is refused before it is one rejects, and counts nowhere', async () => {
+    const unhandled = unhandledRejections()
+    const { got, instances } = await company(2, 0)
+    expect(await outcomeOf(instances.recipient.ask(plain(), true, { timeout: -1 }))).toBeInstanceOf(ConfigError)
+    expect(got).toEqual([])
+    expect([...instances.loads.values()]).toEqual([0])
+    expect(await unhandled()).toEqual([])
+  })
+
+  test('a thousand at once to one that has stopped all go on, and leave no load', async () => {
+    const unhandled = unhandledRejections()
+    const { instances } = await company(2, 1)
+    const { recipient } = instances
+    const replies = await Promise.all(Array.from({ length: 1000 }, () => recipient.ask(plain(), true, undefined)))
+    expect(new Set(replies)).toEqual(new Set([1]))
+    expect([...instances.loads.values()]).toEqual([0, 0])
+    expect(await unhandled()).toEqual([])
+  })
+})
+
+/** Listens for rejections nobody handles; the function tells those so far. */
+function unhandledRejections(): () => Promise<unknown[]> {
+  const reasons: unknown[] = []
+  const listen = (reason: unknown): void => void reasons.push(reason)
+  process.on('unhandledRejection', listen)
+  onTestFinished(() => void process.off('unhandledRejection', listen))
+  return async () => {
+    // Node.js tells after the microtasks of a turn.
+    for (let i = 0; i < 3; i++) await turn()
+    return reasons
+  }
+}
