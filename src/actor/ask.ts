@@ -1,5 +1,6 @@
 /** An ask inside this process: the envelope and the caller's promise in one. */
 import type { DeadlineQueue, Turn, Waiting } from '../base/deadlines.ts'
+import { deferred } from '../base/deferred.ts'
 import { PulsingTimeoutError, toActorError } from '../base/errors.ts'
 import { Message } from '../message/message.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
@@ -23,8 +24,8 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
   #within: MessageContext | undefined
   readonly #isPlain: boolean
   readonly #observer: AskObserver | undefined
-  #resolve!: (reply: unknown) => void
-  #reject!: (error: unknown) => void
+  #resolve: (reply: unknown) => void
+  #reject: (error: unknown) => void
   #timeoutMs = 0
   #signal: AbortSignal | undefined = undefined
   #onAbort: (() => void) | undefined = undefined
@@ -37,10 +38,10 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
     this.#cell = cell
     this.#within = delivery?.within
     this.#observer = delivery?.observer
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
+    const { promise, resolve, reject } = deferred<unknown>()
+    this.promise = promise
+    this.#resolve = resolve
+    this.#reject = reject
   }
 
   override get isAsk(): boolean {

@@ -3,6 +3,7 @@
  * platform timer: adding and removing a wait is a handful of pointer writes, whatever their number.
  */
 import type { Clock, Timer } from './clock.ts'
+import { SETTLED } from './deferred.ts'
 
 /** Something that waits. The fields belong to the queue; they start as undefined. */
 export interface Waiting {
@@ -15,8 +16,9 @@ export interface Waiting {
 }
 
 /**
- * One turn of the event loop in which waits began. Reading the clock costs more than all else here, so it is read once
- * a turn; a wait counts from the end of the turn it began in, and so is never cut short by a long one.
+ * One turn of the event loop in which waits began, or one pass over its promises. Reading the clock costs more than all
+ * else here, so it is read at the beginning and the end of one; a wait counts from the end of the turn it began in, and so
+ * is never cut short by a long one.
  */
 export interface Turn {
   readonly startedAt: number
@@ -127,16 +129,15 @@ export class DeadlineQueue {
   // The timer outlives the waits it was armed for (re-arming for every wait would cost more than all else), so it may
   // keep a process alive only while something really waits across a turn of the event loop.
   #beginTurn(): Turn {
-    const now = this.#clock.now()
-    if (!this.#holdsProcess) return { startedAt: now, endedAt: now }
-    this.#clock.afterTurn(this.#endTurn)
-    return (this.#turn = { startedAt: now, endedAt: undefined })
+    if (this.#holdsProcess) this.#clock.afterTurn(this.#endTurn)
+    else void SETTLED.then(this.#endTurn)
+    return (this.#turn = { startedAt: this.#clock.now(), endedAt: undefined })
   }
 
   readonly #endTurn = (): void => {
     this.#turn!.endedAt = this.#clock.now()
     this.#turn = undefined
-    if (this.size > 0 && !this.#isHeld) this.#hold(true)
+    if (this.#holdsProcess && this.size > 0 && !this.#isHeld) this.#hold(true)
   }
 
   #endOf({ waitingSince }: Waiting): number {

@@ -5,13 +5,19 @@ export interface Deferred<T> {
   reject(error: unknown): void
 }
 
+// The functions of the promise that is being made. One closure takes them all: promises are made for every ask.
+let settle: ((value: never) => void) | undefined
+let fail: ((error: unknown) => void) | undefined
+const take = (resolve: (value: never) => void, reject: (error: unknown) => void): void => {
+  settle = resolve
+  fail = reject
+}
+
 export function deferred<T>(): Deferred<T> {
-  let resolve!: (value: T | PromiseLike<T>) => void
-  let reject!: (error: unknown) => void
-  const promise = new Promise<T>((onOk, onError) => {
-    resolve = onOk
-    reject = onError
-  })
+  const promise = new Promise<T>(take)
+  const resolve = settle as Deferred<T>['resolve']
+  const reject = fail!
+  settle = fail = undefined
   return { promise, resolve, reject }
 }
 

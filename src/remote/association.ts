@@ -175,7 +175,7 @@ export class Association {
       frame.sender = this.#senderId(delivery)
       withBody(frame, body)
       if (!this.#mustQueue(frame, body)) {
-        const isRoom = this.#sendBody(frame, body)
+        const isRoom = this.#sendWhole(frame, body)
         const mustWait = ++this.#tells - this.#tellsTaken >= MAX_TELLS_UNDERWAY
         if (isRoom && !mustWait) return SETTLED
         const sent = this.#whenTaken(message.msgType, mustWait ? this.#whenTellsTaken() : this.#session.whenWritable())
@@ -224,7 +224,7 @@ export class Association {
           ask.seq = this.#session.last
         })
       else {
-        this.#sendBody(frame, body)
+        this.#sendWhole(frame, body)
         ask.seq = this.#session.last
       }
       this.#asks.add(ask)
@@ -394,9 +394,14 @@ export class Association {
       this.#queue(frame, undefined)
       return false
     }
-    const isRoom = this.#send(frame, body.attachments)
+    return this.#sendWhole(frame, body)
+  }
+
+  /** Sends a message now, in one piece. @throws NotSerialisableError, with nothing sent */
+  #sendWhole(frame: Frame, { attachments, payload }: Body): boolean {
+    const isRoom = this.#send(frame, attachments)
     this.#streams.start()
-    this.#owner.sent(this.nodeId, body.payload.byteLength)
+    this.#owner.sent(this.nodeId, payload.byteLength)
     return isRoom
   }
 

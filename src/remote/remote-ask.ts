@@ -4,6 +4,7 @@ import { discardResult } from '../actor/discarded-result.ts'
 import type { Nested } from '../actor/envelope.ts'
 import { Envelope } from '../actor/envelope.ts'
 import type { DeadlineQueue, Deadlines, Turn, Waiting } from '../base/deadlines.ts'
+import { deferred } from '../base/deferred.ts'
 import { PulsingTimeoutError } from '../base/errors.ts'
 import type { Message } from '../message/message.ts'
 
@@ -21,8 +22,8 @@ export class PendingAsk implements Waiting, Nested {
   readonly promise: Promise<unknown>
   readonly address: { toString(): string }
   readonly #giveUp: (ask: PendingAsk, timeoutMs?: number) => void
-  #resolve!: (reply: unknown) => void
-  #reject!: (error: unknown) => void
+  readonly #resolve: (reply: unknown) => void
+  readonly #reject: (error: unknown) => void
   #observer: AskObserver | undefined = undefined
   #envelope: Envelope | undefined = undefined
   #isSettled = false
@@ -41,10 +42,10 @@ export class PendingAsk implements Waiting, Nested {
     this.isPlain = isPlain
     this.address = address
     this.#giveUp = giveUp
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
+    const { promise, resolve, reject } = deferred<unknown>()
+    this.promise = promise
+    this.#resolve = resolve
+    this.#reject = reject
   }
 
   wait(deadlines: Deadlines, timeoutMs: number, delivery: Delivery | undefined): void {

@@ -167,13 +167,14 @@ export class FrameReader {
       this.#at++
       return info
     }
-    const size = info === 24 ? 1 : info === 25 ? 2 : info === 26 ? 4 : info === 27 ? 8 : 0
-    if (size === 0) throw this.#error(what, 'an indefinite or reserved length')
-    if (this.#at + 1 + size > batch.byteLength) throw this.#error(what, 'the end of the batch')
-    let value = 0
-    for (let i = 1; i <= size; i++) value = value * 256 + batch[this.#at + i]!
+    if (info > 27) throw this.#error(what, 'an indefinite or reserved length')
+    const at = this.#at + 1
+    const end = at + (1 << (info - 24))
+    if (end > batch.byteLength) throw this.#error(what, 'the end of the batch')
+    let value = batch[at]!
+    for (let i = at + 1; i < end; i++) value = value * 256 + batch[i]!
     if (value > Number.MAX_SAFE_INTEGER) throw this.#error(what, 'a number beyond 2^53')
-    this.#at += 1 + size
+    this.#at = end
     return value
   }
 
