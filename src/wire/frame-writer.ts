@@ -12,7 +12,7 @@ const TEXT = 0x60
 const ARRAY = 0x80
 
 /** Bytes a fresh batch has room for. */
-export const BATCH_BYTES = 64 * 1024
+export const BATCH_BYTES = 32 * 1024
 
 /** A batch left smaller than this is copied out, so that the buffer serves again; a larger one is given away. */
 const GIVE_AWAY_BYTES = BATCH_BYTES / 2
