@@ -4,8 +4,6 @@ import { describe, ProtocolError } from '../base/errors.ts'
 import { isId } from '../base/ids.ts'
 import { PROTOCOL_VERSION } from '../wire/frame.ts'
 
-/** The least a node must take at once, in bytes: a frame that goes in one piece, and what stands before it. */
-export const MIN_BATCH_BYTES: number = 256 * 1024
 /** Largest first frame, in bytes. */
 export const MAX_HELLO_BYTES = 4096
 const MAX_FEATURES = 16
@@ -69,8 +67,8 @@ export function decodeHello(bytes: Uint8Array): Hello {
   if (token !== undefined && typeof token !== 'string') throw expected('token as text', token)
   if (serial !== undefined && (!Number.isSafeInteger(serial) || (serial as number) < 0))
     throw expected('a serial number', serial)
-  if (batch !== undefined && (!Number.isSafeInteger(batch) || (batch as number) < MIN_BATCH_BYTES))
-    throw expected(`batches of at least ${MIN_BATCH_BYTES} bytes`, batch)
+  if (batch !== undefined && (!Number.isSafeInteger(batch) || (batch as number) < 1))
+    throw expected('the bytes of the largest batch', batch)
   return {
     versions: versions as [number, number],
     nodeId,

@@ -23,6 +23,21 @@ describe('the handshake', () => {
     }
   })
 
+  test('says how large a batch each side takes: neither is sent a larger frame', async () => {
+    const { a, b } = linkPair()
+    const [{ maxFrameBytes }] = await Promise.all([a.whenOpen, b.whenOpen])
+    for (const [batch, taken] of [
+      [100_000, 100_000],
+      [2 * maxFrameBytes, maxFrameBytes],
+      [undefined, maxFrameBytes],
+    ] as const) {
+      const { end, raw } = linkToRaw()
+      raw.send(hello({ maxBatchBytes: batch }))
+      raw.send(welcome())
+      expect((await end.whenOpen).maxFrameBytes).toBe(taken)
+    }
+  })
+
   test('says nothing about tokens where there is no auth', async () => {
     const { b } = linkPair()
     expect((await b.whenOpen).peer.token).toBeUndefined()
@@ -120,6 +135,7 @@ describe('what is no hello', () => {
     ['an empty hello', batch({ kind: FRAME.hello })],
     ['a node id that is none', hello({ nodeId: 'short' })],
     ['a kind that is none', hello({ kind: 'boss' as 'leaf' })],
+    ['a batch of no bytes', hello({ maxBatchBytes: 0 })],
     ['17 features', hello({ features: Array.from({ length: 17 }, () => 'f') })],
     ['a feature of 33 characters', hello({ features: ['f'.repeat(33)] })],
     ['a token that is no text', hello({ token: 7 as unknown as string })],
