@@ -163,10 +163,12 @@ export class Cluster implements Routes {
       this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: true })], link)
       this.#recompute()
     }
-    // Those no way leads to from here as well: one may lead there by way of this node later.
-    const snapshots = [...this.topology.records()]
-      .filter(({ version, isGone }) => version > 0 && !isGone)
-      .map((record) => this.#encoded(record))
+    // Those no way leads to from here as well: one may lead there by way of this node later. Its own comes last: no way
+    // leads anywhere by this node before, and so to nobody whose record may be an old one.
+    const others = [...this.topology.records()]
+      .filter(({ nodeId: id, version, isGone }) => version > 0 && !isGone && id !== this.topology.self.nodeId)
+      .sort(relaysFirst)
+    const snapshots = [...others, this.topology.self].map((record) => this.#encoded(record))
     this.neighbours.send(link, [...snapshots, encodeUpdate({ op: 'synced' })])
     this.#runtime.events.emit('linkOpened', { nodeId, transport: link.transport })
   }
@@ -359,7 +361,9 @@ export class Cluster implements Routes {
     for (const record of found) {
       const isBack = this.#attendance.remove(record.nodeId)
       this.peers.found(record.nodeId)
-      for (const [name, actorId] of record.names) this.directory.add(name, { nodeId: record.nodeId, actorId })
+      // A neighbour that is back says first what it still has.
+      if (!record.isStale)
+        for (const [name, actorId] of record.names) this.directory.add(name, { nodeId: record.nodeId, actorId })
       this.#tellMember(isBack ? 'memberUpdated' : 'memberJoined', record)
     }
   }
@@ -420,4 +424,9 @@ export class Cluster implements Routes {
     this.peers.close(error)
     await this.neighbours.close()
   }
+}
+
+/** What a leaf is linked to is known, then, when its record comes. */
+function relaysFirst(a: NodeRecord, b: NodeRecord): number {
+  return Number(b.kind === 'relay') - Number(a.kind === 'relay')
 }
