@@ -259,7 +259,7 @@ export class Cluster implements Routes {
   /** Takes in what a neighbour tells in one go; the ways are worked out once, after all of it. */
   #learn(link: Link, updates: readonly Update[]): void {
     const news: (NodeSnapshot | NodeChange)[] = []
-    const namesBefore: (ReadonlyMap<string, string> | undefined)[] = []
+    const before: Before[] = []
     let isMoved = false
     let isSynced = false
     for (const update of updates) {
@@ -277,17 +277,17 @@ export class Cluster implements Routes {
           break
         default: {
           if (this.#observers.has(link.nodeId) || !this.#forwarding.maySpeakFor(link, update.nodeId)) break
-          const before = this.topology.record(update.nodeId)?.names
+          const { names, isStale } = this.topology.record(update.nodeId) ?? {}
           if (!this.#apply(link, update)) break
           news.push(update)
-          namesBefore.push(before)
-          isMoved ||= update.op === 'node' || update.op === 'link'
+          before.push({ names, isStale })
+          isMoved ||= update.op === 'node' || update.op === 'link' || isStale === true
         }
       }
     }
     if (news.length > 0) this.neighbours.tell(news, link)
     if (isMoved) this.#recompute()
-    for (const [i, update] of news.entries()) this.#index(update, namesBefore[i])
+    for (const [i, update] of news.entries()) this.#index(update, before[i]!)
     if (isSynced) this.#syncOf(link).resolve()
   }
 
@@ -311,26 +311,24 @@ export class Cluster implements Routes {
   }
 
   /** What users see of news: names, and members that changed. */
-  #index(update: NodeSnapshot | NodeChange, namesBefore: ReadonlyMap<string, string> | undefined): void {
+  #index(update: NodeSnapshot | NodeChange, before: Before): void {
     const { nodeId } = update
     if (update.op === 'node') {
       const names = this.topology.record(nodeId)?.names
-      for (const name of namesBefore?.keys() ?? []) if (!names?.has(name)) this.directory.remove(name, nodeId)
+      for (const name of before.names?.keys() ?? []) if (!names?.has(name)) this.directory.remove(name, nodeId)
     }
+    // Also of one that has ended since: what it lost before is no longer in its record.
+    if (update.op === 'name' && update.actorId === undefined) this.directory.remove(update.name, nodeId)
     const record = this.topology.member(nodeId)
-    if (update.op === 'name') {
-      // Also of one that has ended since: what it lost before is no longer in its record.
-      if (update.actorId === undefined) this.directory.remove(update.name, nodeId)
-      else if (record) this.directory.add(update.name, { nodeId, actorId: update.actorId })
-      return
-    }
     if (!record) return
+    if (update.op === 'name' && update.actorId !== undefined)
+      this.directory.add(update.name, { nodeId, actorId: update.actorId })
     if (update.op === 'link') this.#tellIfChanged(update.other)
-    if (update.op === 'node') {
+    if (update.op === 'node') for (const other of record.links) this.#tellIfChanged(other)
+    // What it has is certain from now on.
+    if (update.op === 'node' || before.isStale)
       for (const [name, actorId] of record.names) this.directory.add(name, { nodeId, actorId })
-      for (const other of record.links) this.#tellIfChanged(other)
-    }
-    if (update.op === 'state' || (update.op === 'node' && namesBefore)) this.#tellMember('memberUpdated', record)
+    if (update.op === 'state' || (update.op === 'node' && before.names)) this.#tellMember('memberUpdated', record)
   }
 
   /** Whoever joined while others were parted may have heard of a node, and never what it is. */
@@ -424,6 +422,12 @@ export class Cluster implements Routes {
     this.peers.close(error)
     await this.neighbours.close()
   }
+}
+
+/** What was known of a node before it was heard of again: its names, and whether they were waited for. */
+interface Before {
+  readonly names: ReadonlyMap<string, string> | undefined
+  readonly isStale: boolean | undefined
 }
 
 /** What a leaf is linked to is known, then, when its record comes. */
