@@ -25,7 +25,9 @@ export class Forwarding {
    */
   accept(link: Link, frame: Frame, reader: FrameReader): string | undefined {
     const from = frame.from === '' ? link.nodeId : frame.from
-    if (!this.maySpeakFor(link, from) || !this.#topology.member(from)) return undefined
+    const sender = this.#topology.member(from)
+    // Whoever has ended does not come back, though its link may stay.
+    if (!sender || sender.isGone || !this.maySpeakFor(link, from)) return undefined
     if (frame.to === '' || frame.to === this.#topology.self.nodeId) return from
     this.#forward(link, from, frame, reader)
     return undefined

@@ -283,3 +283,26 @@ test('a gap in a node’s news is closed by asking for all of it', async () => {
   })
   expect((await hub.resolve('late')).nodeId).toBe(leaf.nodeId)
 })
+
+test('nothing is taken of a node that said it had ended, though its link stays', async () => {
+  const hub = await nodes.start()
+  const leaf = await puppet(hub)
+  const { opened, open } = gate()
+  const got: unknown[] = []
+  const receive = (msg: Message): unknown => (got.push(msg.msgType), opened)
+  const actor = await hub.spawn({ receive }, 'stuck', { public: true })
+  const ask = (session: number): void =>
+    leaf.send({
+      ...{ kind: FRAME.ask, session, seq: 1, id: 1, actor: actor.id },
+      ...{ type: `ask ${session}`, flags: 4, stream: 1, window: 8 },
+    })
+  const { asks, streams } = hub.census()
+  ask(1)
+  await turn()
+  expect([got, hub.census()]).toMatchObject([['ask 1'], { streams: streams + 1 }])
+  leaf.send({ kind: FRAME.cluster, payload: encodeUpdates([{ op: 'gone', nodeId: leaf.nodeId }]) })
+  ask(2)
+  await turn()
+  expect([got, hub.census()]).toMatchObject([['ask 1'], { asks, streams }])
+  open()
+})

@@ -11,7 +11,7 @@ import { macrotask } from '../../src/base/macrotask.ts'
 import { ManualClock } from '../../src/testkit/manual-clock.ts'
 import { FRAME, GOAWAY } from '../../src/wire/frame.ts'
 import { link, Nodes, type Puppet, puppet } from '../cluster/memory-nodes.ts'
-import { fuzzAsync, numericSeed } from './fuzz.ts'
+import { fuzzAsync, numericSeed, seed } from './fuzz.ts'
 import { HostileFrames } from './hostile-frames.ts'
 import { anyValue } from './values.ts'
 
