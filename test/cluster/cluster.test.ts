@@ -289,7 +289,10 @@ test('nothing is taken of a node that said it had ended, though its link stays',
   const leaf = await puppet(hub)
   const { opened, open } = gate()
   const got: unknown[] = []
-  const receive = (msg: Message): unknown => (got.push(msg.msgType), opened)
+  const receive = (msg: Message): unknown => {
+    got.push(msg.msgType)
+    return opened
+  }
   const actor = await hub.spawn({ receive }, 'stuck', { public: true })
   const ask = (session: number): void =>
     leaf.send({

@@ -141,6 +141,10 @@ test('hostile neighbours', { timeout: 120_000 }, async () => {
   // Streams inside values that the actor never looked at end when the garbage is collected, which takes as many turns as it takes.
   for (let turn = 0; turn < 100 && target.census().streams > census.streams; turn++) await heapBytes()
   const { actors, asks, streams } = target.census()
-  expect({ actors, asks, streams }).toEqual({ actors: census.actors, asks: census.asks, streams: census.streams })
+  expect({ actors, asks, streams }, `FUZZ_SEED=${seed}`).toEqual({
+    actors: census.actors,
+    asks: census.asks,
+    streams: census.streams,
+  })
   expect(({} as { polluted?: unknown }).polluted).toBeUndefined()
 })
