@@ -88,7 +88,7 @@ export class Network {
     })
     if (direct) {
       this.#upgrades = new Upgrades(this.#cluster, direct, direct.negotiation!, settings.clock, {
-        connected: (connection, transport, isDialer) => void this.#link(connection, transport, isDialer),
+        connected: (connection, transport) => this.#admit(connection, transport),
         failed: (nodeId, error) =>
           runtime.warn('upgrade-failed', `no direct connection to ${nodeId}: ${error.message}`, error),
       })
@@ -262,7 +262,7 @@ export class Network {
         `expected an address a transport of this platform can listen on, got ${describe(addr)}: browsers can only dial, use seeds`,
       )
     }
-    this.#listener = await transport.listen!(addr, (connection) => void this.#link(connection, transport.name, false))
+    this.#listener = await transport.listen!(addr, (connection) => this.#admit(connection, transport.name))
     const { advertisedAddr } = this.#settings
     const { address } = this.#listener
     this.#cluster.topology.self.addr =
@@ -304,17 +304,24 @@ export class Network {
     signal.addEventListener('abort', abort)
     try {
       const connection = await transport.dial!(endpoint, { ...options, signal: timeout.signal })
-      return await this.#link(connection, transport.name, true)
+      return await this.#link(connection, transport.name)
     } finally {
       timer.cancel()
       signal.removeEventListener('abort', abort)
     }
   }
 
+  /** Makes a connection a link that nobody waits for. */
+  #admit(connection: Connection, transport: string): void {
+    this.#link(connection, transport).catch((error: PulsingError) =>
+      this.#runtime.warn('handshake-failed', `a neighbour was not let in: ${error.message}`, error),
+    )
+  }
+
   /** Makes a connection a link; settles when the other side was let in, and let this node in. */
-  #link(connection: Connection, transport: string, isDialer: boolean): Promise<Link> {
+  #link(connection: Connection, transport: string): Promise<Link> {
     const { kind, nodeId, features } = this.#cluster.topology.self
-    const opened = new Promise<Link>((resolve, reject) => {
+    return new Promise<Link>((resolve, reject) => {
       const link = new Link(connection, this.#cluster.neighbours, {
         transport,
         hello: { nodeId, kind, features, serial: ++this.#links },
@@ -325,11 +332,6 @@ export class Network {
         'link' in outcome ? resolve(outcome.link) : reject(outcome.error),
       )
     })
-    if (!isDialer)
-      opened.catch((error: PulsingError) =>
-        this.#runtime.warn('handshake-failed', `a neighbour was not let in: ${error.message}`, error),
-      )
-    return opened
   }
 
   readonly #loadInspector = async (): Promise<Inspector> => {

@@ -22,7 +22,7 @@ export const UPGRADE_TIMEOUT_MS = 15_000
 /** What upgrades need of the system. */
 export interface UpgradeOwner {
   /** A direct connection is there: make it a link. */
-  connected(connection: Connection, transport: string, isDialer: boolean): void
+  connected(connection: Connection, transport: string): void
   failed(nodeId: string, error: PulsingError): void
 }
 
@@ -138,7 +138,7 @@ export class Upgrades implements Upgrader {
       // The new link takes over in a moment; what is sent until then must not ask for another one.
       this.#traffic.set(nodeId, { since: 0, messages: 0, bytes: 0, notBefore: this.#clock.now() + UPGRADE_COOLDOWN_MS })
       if (this.#isClosed) connection.abort()
-      else this.#owner.connected(connection, this.#transport.name, isInitiator)
+      else this.#owner.connected(connection, this.#transport.name)
     } catch (error) {
       const traffic = this.#traffic.get(nodeId)
       if (traffic && this.#attempts.get(nodeId) === attempt) traffic.notBefore = this.#clock.now() + UPGRADE_COOLDOWN_MS
