@@ -108,7 +108,7 @@ export class ActorCell extends ActorTurns implements Recipient, Watcher {
       else void this.accept(ask)
       return ask.promise
     } catch (error) {
-      return refusedAsk(delivery, error)
+      return refusedAsk(delivery, error, { message, isPlain })
     }
   }
 

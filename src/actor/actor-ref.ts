@@ -132,20 +132,24 @@ export interface Cancellation {
   cancel?: (reason: unknown) => void
 }
 
-/** Hears how one ask ends, before its caller does. Cheaper than to wait for the caller's promise, which makes another one. */
+/** Hears how asks end, before their callers do. Cheaper than to wait for a caller's promise, which makes another one. */
 export interface AskObserver {
   replied(): void
-  /**
-   * What the caller gets in place of `error`, if anything. Called from within: it must not send at once.
-   *
-   * @param since when it began to wait, if it did, and not for ever
-   */
-  failed(error: unknown, since?: number): Promise<unknown> | undefined
+  /** What the caller gets in place of `error`, if anything. Called from within: it must not send at once. */
+  failed(error: unknown, ask: FailedAsk): Promise<unknown> | undefined
+}
+
+/** An ask as its observer sees it. */
+export interface FailedAsk {
+  readonly message: Message
+  readonly isPlain: boolean
+  /** When it began to wait, if it did, and not for ever. */
+  readonly since?: number | undefined
 }
 
 /** The end of an ask that could not even begin. */
-export function refusedAsk(delivery: Delivery | undefined, error: unknown): Promise<unknown> {
-  return delivery?.observer?.failed(error) ?? Promise.reject(error)
+export function refusedAsk(delivery: Delivery | undefined, error: unknown, ask: FailedAsk): Promise<unknown> {
+  return delivery?.observer?.failed(error, ask) ?? Promise.reject(error)
 }
 
 /** How one message is sent: the options, and who sends. */

@@ -6,12 +6,12 @@ import { Message } from '../message/message.ts'
 import { StreamReader } from '../stream/stream-reader.ts'
 import type { ActorCell } from './actor-cell.ts'
 import type { MessageContext } from './actor-context.ts'
-import type { AskObserver, Delivery } from './actor-ref.ts'
+import type { AskObserver, Delivery, FailedAsk } from './actor-ref.ts'
 import { discardResult } from './discarded-result.ts'
 import type { Nested } from './envelope.ts'
 import { Envelope } from './envelope.ts'
 
-export class LocalAsk extends Envelope implements Waiting, Nested {
+export class LocalAsk extends Envelope implements Waiting, Nested, FailedAsk {
   previousWaiting: Waiting | undefined = undefined
   nextWaiting: Waiting | undefined = undefined
   waitingSince: Turn | undefined = undefined
@@ -22,7 +22,7 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
   readonly #cell: ActorCell
   /** Known for as long as somebody waits: what comes after an answer is on nobody's behalf, unless it is a stream. */
   #within: MessageContext | undefined
-  readonly #isPlain: boolean
+  readonly isPlain: boolean
   readonly #observer: AskObserver | undefined
   #resolve: (reply: unknown) => void
   #reject: (error: unknown) => void
@@ -34,7 +34,7 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
 
   constructor(message: Message, delivery: Delivery | undefined, isPlain: boolean, cell: ActorCell) {
     super(message, delivery?.sender)
-    this.#isPlain = isPlain
+    this.isPlain = isPlain
     this.#cell = cell
     this.#within = delivery?.within
     this.#observer = delivery?.observer
@@ -51,6 +51,10 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
   override get deadline(): number | undefined {
     // Nobody waits for what comes after the answer: the items of a stream take their time.
     return this.waitingSince && !this.#isAnswered ? this.waitingSince.startedAt + this.#timeoutMs : undefined
+  }
+
+  get since(): number | undefined {
+    return this.waitingSince?.startedAt
   }
 
   override get within(): MessageContext | undefined {
@@ -74,7 +78,7 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
   succeed(result: unknown): void {
     let reply: unknown
     try {
-      reply = toReply(result, this.#isPlain)
+      reply = toReply(result, this.isPlain)
     } catch (error) {
       this.fail(toActorError(error, String(this.#cell)))
       return
@@ -90,7 +94,7 @@ export class LocalAsk extends Envelope implements Waiting, Nested {
 
   fail(error: unknown): void {
     if (!this.#settle()) return
-    const other = this.#observer?.failed(error, this.waitingSince?.startedAt)
+    const other = this.#observer?.failed(error, this)
     if (other) this.#resolve(other)
     else this.#reject(error)
   }

@@ -8,6 +8,7 @@
  */
 import { Encoder, Tag } from '#cbor-x'
 import { isErrorName, MAX_BIGNUM_BYTES, regExpCost } from './cbor-content.ts'
+import { NOT_PLAIN, readPlain } from './cbor-plain.ts'
 import type { CborScan } from './cbor-scan.ts'
 import { HARMLESS_BYTES, MAX_DEPTH, MAX_ITEMS, scanCbor } from './cbor-scan.ts'
 import { describe, NotSerialisableError, ProtocolError } from './errors.ts'
@@ -61,10 +62,11 @@ export function encodeCbor(value: unknown): Uint8Array {
  * @throws ProtocolError with its offset when the bytes are anything else; see `cbor-scan.ts`
  */
 export function decodeCbor(bytes: Uint8Array): unknown {
-  return decodeScanned(bytes, scanCbor(bytes))
+  const plain = readPlain(bytes, 0, bytes.byteLength)
+  return plain === NOT_PLAIN ? decodeScanned(bytes, scanCbor(bytes)) : plain
 }
 
-/** {@link decodeCbor}, and whether there are references in the value to translate. */
+/** {@link decodeCbor} of the long way, for what is not plain; and whether there are references in the value to translate. */
 export function decodeCborReferences(bytes: Uint8Array): { readonly value: unknown; readonly hasReferences: boolean } {
   const scan = scanCbor(bytes)
   return { value: decodeScanned(bytes, scan), hasReferences: scan.hasReferences }

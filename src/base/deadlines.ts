@@ -30,6 +30,7 @@ export class Deadlines {
   readonly #usualMs: number
   readonly #holdsProcess: boolean
   readonly #queues = new Map<number, DeadlineQueue>()
+  #usual: DeadlineQueue | undefined
 
   /**
    * @param usualMs the duration most waits have: its timer outlives them, all others end with their last wait
@@ -44,11 +45,12 @@ export class Deadlines {
   /** Lets `entry` wait `durationMs`; Infinity waits for ever and costs nothing. */
   add(entry: Waiting, durationMs: number): void {
     if (durationMs === Infinity) return
-    let queue = this.#queues.get(durationMs)
+    let queue = durationMs === this.#usualMs ? this.#usual : this.#queues.get(durationMs)
     if (queue === undefined) {
       const giveUp = durationMs === this.#usualMs ? undefined : () => void this.#queues.delete(durationMs)
       queue = new DeadlineQueue(this.#clock, durationMs, this.#holdsProcess, giveUp)
       this.#queues.set(durationMs, queue)
+      if (durationMs === this.#usualMs) this.#usual = queue
     }
     queue.add(entry)
   }
@@ -69,6 +71,7 @@ export class Deadlines {
   close(): void {
     for (const queue of this.#queues.values()) queue.close()
     this.#queues.clear()
+    this.#usual = undefined
   }
 }
 

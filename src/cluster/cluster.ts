@@ -120,6 +120,10 @@ export class Cluster implements Routes {
 
   // Routes
 
+  get waysVersion(): number {
+    return this.topology.version + this.neighbours.version
+  }
+
   linkTo(nodeId: string): Link | undefined {
     const hop = this.topology.nextHop(nodeId)
     return hop === undefined ? this.#observers.get(nodeId) : this.neighbours.link(hop)
@@ -238,9 +242,10 @@ export class Cluster implements Routes {
       return
     }
     if (frame.kind < FIRST_ROUTED_KIND) return
-    const from = this.#observers.has(link.nodeId)
-      ? this.#forwarding.acceptDirect(link, frame)
-      : this.#forwarding.accept(link, frame, reader)
+    const from =
+      this.#observers.size > 0 && this.#observers.has(link.nodeId)
+        ? this.#forwarding.acceptDirect(link, frame)
+        : this.#forwarding.accept(link, frame, reader)
     if (from === undefined) return
     if (frame.kind !== FRAME.undeliverable) {
       this.peers.receive(link, from, frame)

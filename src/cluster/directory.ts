@@ -15,6 +15,8 @@ export interface RefMaker {
   refTo(nodeId: string, actorId: string, name: string | undefined): ActorRef
   /** The link on the way to a node, if there is a way. */
   linkTo(nodeId: string): unknown
+  /** Another number whenever {@link linkTo} may answer otherwise. */
+  readonly waysVersion: number
 }
 
 export class Directory {
@@ -52,6 +54,11 @@ export class Directory {
     }
     const instance = this.#names.pick(name, choice)
     return instance && this.#refs.refTo(instance.nodeId, instance.actorId, name)
+  }
+
+  /** Another number whenever {@link isWithdrawn} may answer otherwise. */
+  get version(): number {
+    return this.#names.version + this.#refs.waysVersion
   }
 
   /** Whether a node that can be reached has said that this instance is no more. */

@@ -12,6 +12,9 @@ export class Forwarding {
   readonly #topology: Topology
   readonly #neighbours: Neighbours
   readonly #notice = new Frame()
+  #passed: Link | undefined
+  #passedFrom = ''
+  #passedAt = -1
 
   constructor(topology: Topology, neighbours: Neighbours) {
     this.#topology = topology
@@ -25,12 +28,23 @@ export class Forwarding {
    */
   accept(link: Link, frame: Frame, reader: FrameReader): string | undefined {
     const from = frame.from === '' ? link.nodeId : frame.from
-    const sender = this.#topology.member(from)
-    // Whoever has ended does not come back, though its link may stay.
-    if (!sender || sender.isGone || !this.maySpeakFor(link, from)) return undefined
+    if (!this.#mayPass(link, from)) return undefined
     if (frame.to === '' || frame.to === this.#topology.self.nodeId) return from
     this.#forward(link, from, frame, reader)
     return undefined
+  }
+
+  /** Whether `from` is a member in whose name that neighbour may send. Frames come in batches: the last yes still holds. */
+  #mayPass(link: Link, from: string): boolean {
+    const { version } = this.#topology
+    if (link === this.#passed && from === this.#passedFrom && version === this.#passedAt) return true
+    const sender = this.#topology.member(from)
+    // Whoever has ended does not come back, though its link may stay.
+    if (!sender || sender.isGone || !this.maySpeakFor(link, from)) return false
+    this.#passed = link
+    this.#passedFrom = from
+    this.#passedAt = version
+    return true
   }
 
   /** As {@link accept}, for a neighbour that is no member: it speaks to this node, for itself. */

@@ -105,8 +105,12 @@ export class NameService {
   /** A ref that goes on to other instances; one to the actor of a certain node stays with that. */
   #named(name: string, wanted: Wanted, found: ActorRef): ActorRef {
     if (wanted.node !== undefined || isReservedName(name)) return found
+    const source = this.#source
     const instances = {
       clock: this.#runtime.clock,
+      get version() {
+        return source.current?.version ?? 0
+      },
       next: (tried: ReadonlySet<string>) => this.#next(name, wanted, tried),
       isOver: (instance: Recipient) => this.#isOver(name, instance),
       loadOf: (id: string) => this.#loadOf(id),
@@ -133,6 +137,11 @@ export class NameService {
 
 class ActorLoad implements Load {
   asks = 0
+
+  get isOver(): boolean {
+    return this.asks === 0
+  }
+
   readonly #ended: () => void
 
   /** @param ended called when the last one has */

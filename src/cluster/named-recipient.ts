@@ -4,7 +4,7 @@
  * sent twice.
  */
 import type { Cancellable, ScheduleOptions } from '../actor/actor-context.ts'
-import type { AskObserver, Delivery, Recipient } from '../actor/actor-ref.ts'
+import type { AskObserver, Delivery, FailedAsk, Recipient } from '../actor/actor-ref.ts'
 import { DEFAULT_ASK_TIMEOUT_MS } from '../actor/actor-ref.ts'
 import { isResendable } from '../actor/resendable.ts'
 import type { Watcher } from '../actor/terminated.ts'
@@ -18,6 +18,8 @@ import type { Message } from '../message/message.ts'
 export interface Load {
   begin(): void
   end(): void
+  /** Whether none is left, and nobody counts here any more: whoever begins again needs another one. */
+  readonly isOver?: boolean
 }
 
 /** The instances of one name, and how one is chosen. */
@@ -27,6 +29,8 @@ export interface Instances {
   next(tried: ReadonlySet<string>): Recipient | undefined
   /** Whether an instance is known to take no messages any more. */
   isOver(instance: Recipient): boolean
+  /** Another number whenever {@link isOver} may answer otherwise of an instance on another node. */
+  readonly version: number
   /** Where asks to the actor of that id are counted. */
   loadOf(id: string): Load
 }
@@ -36,6 +40,9 @@ export class NamedRecipient implements Recipient {
   /** @internal */
   readonly instances: Instances
   #current: Recipient
+  #firstTry: FirstTry | undefined
+  /** The version at which the current one was there. */
+  #seenAt = -1
 
   constructor(name: string, first: Recipient, instances: Instances) {
     this.name = name
@@ -88,7 +95,10 @@ export class NamedRecipient implements Recipient {
 
   ask(message: Message, isPlain: boolean, delivery: Delivery | undefined): Promise<unknown> {
     try {
-      return new NamedAsk(this, message, isPlain, delivery).begin(this.#live(), delivery)
+      const to = this.#live()
+      if (delivery || to.isLocal) return new NamedAsk(this, message, isPlain, delivery).begin(to, delivery)
+      if (this.#firstTry?.to !== to) this.#firstTry = new FirstTry(this, to)
+      return this.#firstTry.ask(message, isPlain)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -97,7 +107,11 @@ export class NamedRecipient implements Recipient {
   /** The instance to send to: the one there is, unless it is known to be no more, and there is another. */
   #live(): Recipient {
     const current = this.#current
-    return this.instances.isOver(current) ? (this.after(current, new Set()) ?? current) : current
+    const { version } = this.instances
+    if (version === this.#seenAt && !current.isLocal) return current
+    if (this.instances.isOver(current)) return this.after(current, new Set()) ?? current
+    this.#seenAt = version
+    return current
   }
 
   /** @internal The instance to go on with after `failed`: the one other messages have gone on with already, if there is one. */
@@ -105,7 +119,10 @@ export class NamedRecipient implements Recipient {
     tried.add(failed.id)
     if (!tried.has(this.#current.id) && !this.instances.isOver(this.#current)) return this.#current
     const next = this.instances.next(tried)
-    if (next) this.#current = next
+    if (next) {
+      this.#current = next
+      this.#seenAt = -1
+    }
     return next
   }
 
@@ -127,6 +144,35 @@ export class NamedRecipient implements Recipient {
 
   toString(): string {
     return actorUri(this.nodeId, this.id)
+  }
+}
+
+/** The first attempts of asks to one instance on another node, which are all that most of them need. */
+class FirstTry implements AskObserver {
+  readonly to: Recipient
+  readonly #recipient: NamedRecipient
+  readonly #delivery: Delivery = { observer: this }
+  #load: Load | undefined
+
+  constructor(recipient: NamedRecipient, to: Recipient) {
+    this.#recipient = recipient
+    this.to = to
+  }
+
+  ask(message: Message, isPlain: boolean): Promise<unknown> {
+    if (!this.#load || this.#load.isOver) this.#load = this.#recipient.instances.loadOf(this.to.id)
+    this.#load.begin()
+    return this.to.ask(message, isPlain, this.#delivery)
+  }
+
+  replied(): void {
+    this.#load!.end()
+  }
+
+  failed(error: unknown, ask: FailedAsk): Promise<unknown> | undefined {
+    this.#load!.end()
+    if (!isUnhandled(error, this.to)) return undefined
+    return new NamedAsk(this.#recipient, ask.message, ask.isPlain, undefined).goOn(this.to, error, ask)
   }
 }
 
@@ -170,20 +216,20 @@ class NamedAsk implements AskObserver {
     this.#load.end()
   }
 
-  failed(error: unknown, since?: number): Promise<unknown> | undefined {
+  failed(error: unknown, ask: FailedAsk): Promise<unknown> | undefined {
     this.#load.end()
-    if (!isUnhandled(error, this.#to)) return undefined
-    if (since !== undefined) this.#leftMs -= this.#recipient.instances.clock.now() - since
-    return this.#goOn(error)
+    return isUnhandled(error, this.#to) ? this.goOn(this.#to, error, ask) : undefined
   }
 
-  async #goOn(error: unknown): Promise<unknown> {
+  /** Tries others after `failed`, which has certainly not handled it. */
+  async goOn(failed: Recipient, error: unknown, { since }: FailedAsk): Promise<unknown> {
+    if (since !== undefined) this.#leftMs -= this.#recipient.instances.clock.now() - since
     // Whoever failed it is in the middle of something.
     await SETTLED
     const delivery = this.#delivery
     const isWanted = !this.#isGivenUp && mayGoOn(this.#message, delivery)
     this.#tried ??= new Set()
-    const next = isWanted ? this.#recipient.after(this.#to, this.#tried) : undefined
+    const next = isWanted ? this.#recipient.after(failed, this.#tried) : undefined
     if (!next) throw error
     if (this.#leftMs <= 0) {
       const allowed = delivery?.timeout ?? DEFAULT_ASK_TIMEOUT_MS

@@ -33,6 +33,8 @@ export class Names {
   readonly #random: Random
   readonly #entries = new Map<string, Entry>()
   readonly #waiting = new Map<string, Set<() => void>>()
+  /** Another number after every change. */
+  version = 0
 
   /** @param self the id of this node */
   constructor(self: string, random: Random) {
@@ -42,6 +44,7 @@ export class Names {
 
   /** Adds an instance; replaces the one the node had under that name. */
   add(name: string, { nodeId, actorId }: Instance): void {
+    this.version++
     let entry = this.#entries.get(name)
     if (!entry) this.#entries.set(name, (entry = { instances: new Map(), turn: 0 }))
     entry.instances.set(nodeId, Object.freeze({ nodeId, actorId, name, isLocal: nodeId === this.#self }))
@@ -49,6 +52,7 @@ export class Names {
   }
 
   remove(name: string, nodeId: string): void {
+    this.version++
     const entry = this.#entries.get(name)
     entry?.instances.delete(nodeId)
     if (entry?.instances.size === 0) this.#entries.delete(name)

@@ -30,6 +30,7 @@ export class Neighbours implements LinkHandler {
   readonly #self: string
   readonly #listener: NeighbourListener
   readonly #links = new Map<string, Link>()
+  #version = 0
   /** Replaced by another link to the same neighbour; what is still on its way over them counts. */
   readonly #retiring = new Set<Link>()
   readonly #greeting = new Map<Link, LinkOutcome>()
@@ -51,6 +52,11 @@ export class Neighbours implements LinkHandler {
 
   get size(): number {
     return this.#links.size
+  }
+
+  /** Another number whenever other links count. */
+  get version(): number {
+    return this.#version
   }
 
   link(nodeId: string): Link | undefined {
@@ -126,6 +132,7 @@ export class Neighbours implements LinkHandler {
     else if (existing && existing.serial > link.serial) this.#retire(link)
     else {
       this.#links.set(nodeId, link)
+      this.#version++
       if (existing) this.#retire(existing)
       this.#listener.neighbourJoined(link)
     }
@@ -150,6 +157,7 @@ export class Neighbours implements LinkHandler {
       if (error) this.#listener.linkBroke(link)
     } else if (this.#links.get(link.nodeId) === link) {
       this.#links.delete(link.nodeId)
+      this.#version++
       this.#listener.neighbourLeft(link, error)
     }
   }

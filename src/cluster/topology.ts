@@ -40,10 +40,16 @@ export class Topology {
   readonly self: NodeRecord
   readonly #records = new Map<string, NodeRecord>()
   #nextHops = new Map<string, string>()
+  #version = 0
 
   constructor(self: Omit<NodeRecord, 'version' | 'links' | 'names' | 'isHidden' | 'suspended'>) {
     this.self = { ...self, version: 1, links: new Set(), names: new Map(), isHidden: false, suspended: new Set() }
     this.#records.set(self.nodeId, this.self)
+  }
+
+  /** Another number whenever ways, or who has ended, may be others. */
+  get version(): number {
+    return this.#version
   }
 
   record(nodeId: string): NodeRecord | undefined {
@@ -136,6 +142,7 @@ export class Topology {
     if (!record || record.isGone || record === this.self) return 'known'
     record.isGone = true
     record.links.clear()
+    this.#version++
     return 'news'
   }
 
@@ -183,6 +190,7 @@ export class Topology {
     }
     const lost = [...before.keys()].filter((nodeId) => !hops.has(nodeId)).map((nodeId) => this.#records.get(nodeId)!)
     this.#nextHops = hops
+    this.#version++
     if (this.#records.size > 2 * hops.size + MAX_STRANGERS) {
       for (const nodeId of [...this.#records.keys()])
         if (!this.member(nodeId) && !before.has(nodeId) && !keeps(nodeId)) this.#records.delete(nodeId)

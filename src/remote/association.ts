@@ -19,12 +19,11 @@ import type { Message } from '../message/message.ts'
 import { decodeError, encodeError } from '../wire/error-codec.ts'
 import { FRAME, Frame } from '../wire/frame.ts'
 import { LentCallbacks } from './lent-callbacks.ts'
-import type { Body } from './payload.ts'
-import { decodeMessage, encodeBody } from './payload.ts'
+import { decodeMessage, encodeMessage } from './payload.ts'
 import { PeerMessages, tooLarge } from './peer-messages.ts'
 import { PendingAsk } from './remote-ask.ts'
 import { RemoteWatches } from './remote-watches.ts'
-import { fromRemoteReply } from './reply.ts'
+import { encodeReply, fromRemoteReply } from './reply.ts'
 import { Session } from './session.ts'
 import { StreamTable } from './stream-table.ts'
 import { InboundTransfers, OutboundTransfers } from './transfers.ts'
@@ -43,6 +42,8 @@ export interface AssociationOwner {
   readonly deadlines: Deadlines
   /** The link on the way to a node, if there is a way. */
   linkTo(nodeId: string): Link | undefined
+  /** Another number whenever {@link linkTo} may answer otherwise. */
+  readonly waysVersion: number
   refTo(nodeId: string, actorId: string, name: string | undefined): ActorRef
   /** A number higher than any given out before. */
   nextSession(): number
@@ -80,6 +81,10 @@ export class Association {
   /** Those who wait for a large message of theirs to leave, and its type. */
   readonly #waitingTells = new Map<Deferred<void>, string>()
   #end: { readonly error: PulsingError; readonly sent: number } | undefined
+  /** Whether its node keeps it no more: whoever goes on needs another one. */
+  isForgotten = false
+  #way: Link | undefined
+  #wayVersion = -1
 
   constructor(nodeId: string, owner: AssociationOwner) {
     this.nodeId = nodeId
@@ -88,7 +93,7 @@ export class Association {
     this.#session = new Session(nodeId, {
       clock: owner.runtime.clock,
       self: owner.runtime.nodeId,
-      link: () => owner.linkTo(nodeId),
+      link: () => this.#link(),
       nextSession: () => owner.nextSession(),
       kept: (bytes) => owner.kept(bytes),
       get isFull() {
@@ -114,15 +119,16 @@ export class Association {
         if (kind === FRAME.end) this.#sendInTurn(frame)
         else this.#send(frame)
       },
-      sendItem: (id, body) => {
+      frame: this.#out,
+      sendItem: (id) => {
         const frame = this.#frame(FRAME.item)
         frame.id = id
-        this.#sendBody(frame, body)
+        this.#sendMessage(frame, undefined)
       },
       whenWritable: () => this.#session.whenWritable(),
     })
     this.#handling = new PeerMessages(nodeId, owner, this.#streams, {
-      reply: (id, body) => this.#reply(id, body),
+      reply: (id, result) => this.#reply(id, result),
       fail: (id, error) => this.#sendFailure(id, error),
       taken: (tells) => {
         const frame = this.#frame(FRAME.credit)
@@ -134,10 +140,22 @@ export class Association {
     })
   }
 
-  #reply(id: number, body: Body): void {
+  /** @throws NotSerialisableError, with nothing sent */
+  #reply(id: number, result: unknown): void {
+    const attachments = encodeReply(this.#out, result, this.#streams)
     const frame = this.#frame(FRAME.reply)
     frame.id = id
-    this.#sendBody(frame, body)
+    this.#sendMessage(frame, attachments)
+  }
+
+  /** The link on the way there, looked up again only when ways have changed. */
+  #link(): Link | undefined {
+    const version = this.#owner.waysVersion
+    if (version !== this.#wayVersion) {
+      this.#wayVersion = version
+      this.#way = this.#owner.linkTo(this.nodeId)
+    }
+    return this.#way
   }
 
   /** A ref to an actor over there. */
@@ -165,17 +183,16 @@ export class Association {
   }
 
   tell(actorId: string, message: Message, delivery: Delivery | undefined): Promise<void> {
-    const link = this.#owner.linkTo(this.nodeId)
+    const link = this.#link()
     if (this.#owner.closed || !(link || this.#session.isWaiting))
       return this.#tellFailed(message, this.#owner.closed ?? this.#unreachable())
     try {
-      const body = encodeBody(message, true, this.#streams, this.#transferable(link, delivery))
+      const attachments = encodeMessage(this.#out, message, true, this.#streams, this.#transferable(link, delivery))
       const frame = this.#frame(FRAME.tell)
       frame.actor = actorId
       frame.sender = this.#senderId(delivery)
-      withBody(frame, body)
-      if (!this.#mustQueue(frame, body)) {
-        const isRoom = this.#sendWhole(frame, body)
+      if (!this.#mustQueue(frame, attachments)) {
+        const isRoom = this.#sendWhole(frame, attachments)
         const mustWait = ++this.#tells - this.#tellsTaken >= MAX_TELLS_UNDERWAY
         if (isRoom && !mustWait) return SETTLED
         const sent = this.#whenTaken(message.msgType, mustWait ? this.#whenTellsTaken() : this.#session.whenWritable())
@@ -207,10 +224,16 @@ export class Association {
       delivery?.signal?.throwIfAborted()
       const outer = delivery?.within?.envelope
       if (outer?.isCancelled) throw outer.cancelReason
-      const link = this.#owner.linkTo(this.nodeId)
+      const link = this.#link()
       if (this.#owner.closed || !(link || this.#session.isWaiting)) throw this.#owner.closed ?? this.#unreachable()
       const timeoutMs = delivery ? this.#runtime.timeoutOf(delivery) : DEFAULT_ASK_TIMEOUT_MS
-      const body = encodeBody(message, asksPlain, this.#streams, this.#transferable(link, delivery))
+      const attachments = encodeMessage(
+        this.#out,
+        message,
+        asksPlain,
+        this.#streams,
+        this.#transferable(link, delivery),
+      )
       const id = this.#nextAsk++
       const frame = this.#frame(FRAME.ask)
       frame.id = id
@@ -218,21 +241,20 @@ export class Association {
       frame.sender = this.#senderId(delivery)
       frame.timeout = timeoutMs > MAX_TIMEOUT_MS ? 0 : Math.max(1, Math.round(timeoutMs))
       const ask = new PendingAsk(id, asksPlain, address, this.#giveUp)
-      withBody(frame, body)
-      if (this.#mustQueue(frame, body))
+      if (this.#mustQueue(frame, attachments))
         this.#queue(frame, () => {
           ask.seq = this.#session.last
         })
       else {
-        this.#sendWhole(frame, body)
+        this.#sendWhole(frame, attachments)
         ask.seq = this.#session.last
       }
       this.#asks.add(ask)
-      ask.wait(this.#owner.deadlines, timeoutMs, delivery)
+      ask.wait(this.#owner.deadlines, timeoutMs, message, delivery)
       return ask.promise
     } catch (error) {
       discardMessage(message)
-      return refusedAsk(delivery, error)
+      return refusedAsk(delivery, error, { message, isPlain: asksPlain })
     }
   }
 
@@ -359,7 +381,7 @@ export class Association {
       return
     }
     try {
-      if (frame.payload.byteLength > this.#owner.maxMessageBytes) throw tooLarge(frame, this.#owner.maxMessageBytes)
+      if (frame.payloadBytes > this.#owner.maxMessageBytes) throw tooLarge(frame, this.#owner.maxMessageBytes)
       ask.resolve(fromRemoteReply(frame, ask.isPlain, this.#streams))
     } catch (error) {
       ask.reject(error)
@@ -388,31 +410,28 @@ export class Association {
    *
    * @throws NotSerialisableError, with nothing sent
    */
-  #sendBody(frame: Frame, body: Body): boolean {
-    withBody(frame, body)
-    if (this.#mustQueue(frame, body)) {
-      this.#queue(frame, undefined)
-      return false
-    }
-    return this.#sendWhole(frame, body)
+  #sendMessage(frame: Frame, attachments: Attachments | undefined): void {
+    if (this.#mustQueue(frame, attachments)) this.#queue(frame, undefined)
+    else this.#sendWhole(frame, attachments)
   }
 
   /** Sends a message now, in one piece. @throws NotSerialisableError, with nothing sent */
-  #sendWhole(frame: Frame, { attachments, payload }: Body): boolean {
+  #sendWhole(frame: Frame, attachments: Attachments | undefined): boolean {
+    const { payloadBytes } = frame
     const isRoom = this.#send(frame, attachments)
     this.#streams.start()
-    this.#owner.sent(this.nodeId, payload.byteLength)
+    this.#owner.sent(this.nodeId, payloadBytes)
     return isRoom
   }
 
-  #mustQueue(frame: Frame, { attachments }: Body): boolean {
+  #mustQueue(frame: Frame, attachments: Attachments | undefined): boolean {
     return this.#transfers.mustQueue(frame) && !attachments && this.#canSend
   }
 
   /** @param sent called when it is on its way */
   #queue(frame: Frame, sent: (() => void) | undefined): void {
     const streams = this.#streams.later()
-    const { byteLength } = frame.payload
+    const { payloadBytes } = frame
     this.#transfers.queue(frame, {
       sent: () => {
         streams.start()
@@ -421,7 +440,7 @@ export class Association {
       dropped: streams.drop,
     })
     // Last: whoever hears of it may send a frame of its own, and there is one to fill.
-    this.#owner.sent(this.nodeId, byteLength)
+    this.#owner.sent(this.nodeId, payloadBytes)
   }
 
   #sendInTurn(frame: Frame): void {
@@ -431,7 +450,7 @@ export class Association {
 
   /** Whether there is a way to the peer, or one is waited for. */
   get #canSend(): boolean {
-    return this.#session.isWaiting || this.#owner.linkTo(this.nodeId) !== undefined
+    return this.#session.isWaiting || this.#link() !== undefined
   }
 
   /** The frame to fill and send next. */
@@ -474,14 +493,6 @@ export class Association {
       address: `actor://${this.nodeId}`,
     })
   }
-}
-
-function withBody(frame: Frame, { flags, type, stream, window, payload }: Body): void {
-  frame.flags = flags
-  frame.type = type
-  frame.stream = stream
-  frame.window = window
-  frame.payload = payload
 }
 
 /** The error of a lost session, as whoever waits for one message of it sees it. */

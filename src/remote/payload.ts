@@ -7,6 +7,7 @@ import { REF_TAG } from '../actor/actor-ref.ts'
 import { borrowCallback } from '../actor/callback.ts'
 import { EMPTY_BYTES, ownBytes } from '../base/bytes.ts'
 import { decodeCborReferences, encodeCborView, type Lowering, lower, Tag } from '../base/cbor.ts'
+import { NOT_PLAIN, readPlain } from '../base/cbor-plain.ts'
 import { describe, NotSerialisableError, ProtocolError, PulsingError } from '../base/errors.ts'
 import { isId } from '../base/ids.ts'
 import type { Attachments } from '../link/connection.ts'
@@ -42,77 +43,55 @@ export interface PayloadOwner {
   readonly maxMessageBytes: number
 }
 
-/** The fields of a message in a frame. */
-export interface Body {
-  flags: number
-  type: string
-  stream: number
-  window: number
-  /** A view of pooled memory: write it before encoding anything else. */
-  payload: Uint8Array
-  attachments: Attachments | undefined
-}
-
 /**
- * The fields of `message`.
+ * Fills in the fields of `message`. The payload is a view of pooled memory: send the frame, or copy it, before anything
+ * else is encoded.
  *
  * @param transfer objects to hand over instead of copying; only with `transfers`
+ * @returns what is to travel beside the frame
  * @throws NotSerialisableError when something in it cannot travel, or it is too large; nothing was sent then
  */
-export function encodeBody(
+export function encodeMessage(
+  frame: Frame,
   message: Message,
   isPlain: boolean,
   owner: PayloadOwner,
   transfer: readonly object[] | undefined,
-): Body {
+): Attachments | undefined {
+  const { msgType } = message
   if (message.isStream) {
+    fill(frame, isPlain ? FLAG.plain : 0, msgType, EMPTY_BYTES, owner)
     const { id, window } = owner.openStream(message.handOver().streamReader().detach())
-    return {
-      flags: isPlain ? FLAG.plain : 0,
-      type: message.msgType,
-      stream: id,
-      window,
-      payload: EMPTY_BYTES,
-      attachments: undefined,
-    }
+    frame.stream = id
+    frame.window = window
+    return undefined
   }
-  if (!message.isObject)
-    return checked(
-      {
-        flags: message.format,
-        type: message.msgType,
-        stream: 0,
-        window: 0,
-        payload: message.payload,
-        attachments: undefined,
-      },
-      owner,
-    )
-  const value = message.toObject()
-  return encodeValue(value, isPlain, message.msgType, owner, transfer)
+  if (message.isObject) return encodeValue(frame, message.toObject(), isPlain, msgType, owner, transfer)
+  fill(frame, message.format, msgType, message.payload, owner)
+  return undefined
 }
 
-/** The fields of a plain value, or of an item of a stream. */
+/** As {@link encodeMessage}, for a plain value, or an item of a stream. */
 export function encodeValue(
+  frame: Frame,
   value: unknown,
   isPlain: boolean,
   type: string,
   owner: PayloadOwner,
   transfer: readonly object[] | undefined,
-): Body {
+): Attachments | undefined {
   const plain = isPlain ? FLAG.plain : 0
   if (isPlain && value instanceof Uint8Array && transfer === undefined) {
-    return checked(
-      { flags: plain | FORMAT.raw, type, stream: 0, window: 0, payload: value, attachments: undefined },
-      owner,
-    )
+    fill(frame, plain | FORMAT.raw, type, value, owner)
+    return undefined
   }
   try {
     const handOver = transfer && new HandOver(owner.lowering, transfer)
     const payload = encodeCborView(lower(value, handOver ?? owner.lowering))
     const attachments = handOver?.attachments
     const flags = plain | FORMAT.cbor | ((attachments?.values.length ?? 0) << FLAG.attachmentShift)
-    return checked({ flags, type, stream: 0, window: 0, payload, attachments }, owner)
+    fill(frame, flags, type, payload, owner)
+    return attachments
   } catch (error) {
     owner.dropUnstarted()
     if (error instanceof PulsingError) throw error
@@ -181,19 +160,20 @@ class HandOver implements Lowering {
 /** Longest message type, in characters. */
 export const MAX_TYPE_LENGTH = 1024
 
-function checked(body: Body, owner: PayloadOwner): Body {
-  const { byteLength } = body.payload
-  if (body.type.length > MAX_TYPE_LENGTH) {
+/** Last of all: what was encoded may have run code that sent something in the same frame. */
+function fill(frame: Frame, flags: number, type: string, payload: Uint8Array, owner: PayloadOwner): void {
+  if (type.length > MAX_TYPE_LENGTH)
     throw new NotSerialisableError(
-      `expected a message type of at most ${MAX_TYPE_LENGTH} characters, got ${body.type.length}`,
+      `expected a message type of at most ${MAX_TYPE_LENGTH} characters, got ${type.length}`,
     )
-  }
-  if (byteLength > owner.maxMessageBytes) {
+  if (payload.byteLength > owner.maxMessageBytes)
     throw new NotSerialisableError(
-      `expected a message of at most ${owner.maxMessageBytes} bytes, got ${byteLength}: send it as a stream`,
+      `expected a message of at most ${owner.maxMessageBytes} bytes, got ${payload.byteLength}: send it as a stream`,
     )
-  }
-  return body
+  frame.flags = flags
+  frame.type = type
+  frame.stream = frame.window = 0
+  frame.payload = payload
 }
 
 /** Whether a frame's message was a plain value to its sender. */
@@ -208,6 +188,8 @@ export function decodeMessage(frame: Frame, owner: PayloadOwner): Message {
   if (format === FORMAT.cbor) {
     // Decoded now: streams in it must be known before their items come, attachments belong to this delivery, and the
     // bytes need not be copied for later. What is no CBOR becomes a message that throws when it is read.
+    const plain = readPlain(frame.source, frame.payloadStart, frame.payloadEnd)
+    if (plain !== NOT_PLAIN) return Message.fromObject(frame.type, plain)
     let decoded: ReturnType<typeof decodeCborReferences>
     try {
       decoded = decodeCborReferences(frame.payload)
@@ -227,7 +209,8 @@ export function decodeMessage(frame: Frame, owner: PayloadOwner): Message {
 export function decodeValue(frame: Frame, owner: PayloadOwner): unknown {
   if (frame.stream !== 0) return new StreamReader(owner.receiveStream(frame.stream, frame.window))
   if (formatOf(frame) === FORMAT.raw) return ownBytes(frame.payload)
-  return decodePayload(frame.payload, owner, frame.attachments)
+  const plain = readPlain(frame.source, frame.payloadStart, frame.payloadEnd)
+  return plain === NOT_PLAIN ? decodePayload(frame.payload, owner, frame.attachments) : plain
 }
 
 function formatOf(frame: Frame): Format {

@@ -12,11 +12,10 @@ import { ActorStoppedError, OverloadedError } from '../base/errors.ts'
 import { IdTable } from '../base/id-table.ts'
 import type { Frame } from '../wire/frame.ts'
 import type { AssociationOwner } from './association.ts'
-import type { Body, PayloadOwner } from './payload.ts'
+import type { PayloadOwner } from './payload.ts'
 import { decodeMessage } from './payload.ts'
 import type { ReplyLine } from './remote-ask.ts'
 import { InboundAsk } from './remote-ask.ts'
-import { encodeReply } from './reply.ts'
 
 /** One-way messages of one peer that may wait outside full mailboxes; more are dead letters. */
 export const MAX_WAITING_MESSAGES = 4096
@@ -29,7 +28,7 @@ export const TELLS_PER_CREDIT = 512
 /** Where outcomes go. */
 export interface OutcomeLine {
   /** @throws NotSerialisableError, with nothing sent */
-  reply(id: number, body: Body): void
+  reply(id: number, result: unknown): void
   fail(id: number, error: unknown): void
   /** So many one-way messages, in all, wait no more. */
   taken(tells: number): void
@@ -62,7 +61,7 @@ export class PeerMessages implements ReplyLine {
   }
 
   ask(frame: Frame): void {
-    if (frame.payload.byteLength > this.#owner.maxMessageBytes) {
+    if (frame.payloadBytes > this.#owner.maxMessageBytes) {
       discardMessage(decodeMessage(frame, this.#streams))
       this.#line.fail(frame.id, tooLarge(frame, this.#owner.maxMessageBytes))
       this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, 'overloaded')
@@ -92,7 +91,7 @@ export class PeerMessages implements ReplyLine {
   }
 
   tell(frame: Frame): void {
-    if (frame.payload.byteLength > this.#owner.maxMessageBytes) {
+    if (frame.payloadBytes > this.#owner.maxMessageBytes) {
       discardMessage(decodeMessage(frame, this.#streams))
       this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, 'overloaded')
       this.#tookOne()
@@ -154,8 +153,7 @@ export class PeerMessages implements ReplyLine {
     }
     this.#handling.delete(ask.id)
     try {
-      const body = encodeReply(result, this.#streams)
-      this.#line.reply(ask.id, body)
+      this.#line.reply(ask.id, result)
     } catch (error) {
       this.#line.fail(ask.id, error)
     }
@@ -174,7 +172,7 @@ export class PeerMessages implements ReplyLine {
 
 /** The error for a message of more than `maxBytes`. */
 export function tooLarge(frame: Frame, maxBytes: number): OverloadedError {
-  return new OverloadedError(`expected a message of at most ${maxBytes} bytes, got ${frame.payload.byteLength}`)
+  return new OverloadedError(`expected a message of at most ${maxBytes} bytes, got ${frame.payloadBytes}`)
 }
 
 function overloaded(): OverloadedError {

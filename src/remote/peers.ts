@@ -22,6 +22,8 @@ import { RemoteRecipient } from './remote-recipient.ts'
 
 /** What associations need to know of the cluster. */
 export interface Routes {
+  /** Another number whenever {@link linkTo} may answer otherwise. */
+  readonly waysVersion: number
   linkTo(nodeId: string): Link | undefined
   /** How long a node no way leads to is still waited for, in milliseconds; 0 for one that is not. */
   awaitedMs(nodeId: string): number
@@ -44,6 +46,7 @@ export class Peers implements AssociationOwner {
   readonly #associations = new Map<string, Association>()
   /** Set when this node is shut down: why nothing can be sent any more. */
   closed: PulsingError | undefined
+  #lastHeard: Association | undefined
   #sessions = 0
   #keptBytes = 0
 
@@ -69,7 +72,13 @@ export class Peers implements AssociationOwner {
   /** Lets go of pairs nothing is pending in, and no way leads to: the oldest first. */
   #forgetIdle(): void {
     for (const [nodeId, association] of this.#associations)
-      if (association.isForgettable && !this.linkTo(nodeId)) this.#associations.delete(nodeId)
+      if (association.isForgettable && !this.linkTo(nodeId)) this.#forget(nodeId)
+  }
+
+  #forget(nodeId: string): void {
+    const association = this.#associations.get(nodeId)
+    if (association) association.isForgotten = true
+    this.#associations.delete(nodeId)
   }
 
   /** Asks and streams with other nodes that are not over. */
@@ -94,6 +103,10 @@ export class Peers implements AssociationOwner {
     }
     const cell = this.runtime.byId(actorId)
     return cell ? cell.ref : new Ref(new StoppedRecipient(nodeId, actorId, name, this.runtime), this.runtime.proxies)
+  }
+
+  get waysVersion(): number {
+    return this.#routes.waysVersion
   }
 
   linkTo(nodeId: string): Link | undefined {
@@ -128,7 +141,10 @@ export class Peers implements AssociationOwner {
    * @throws ProtocolError when that node is the neighbour itself: its link ends too
    */
   receive(link: Link, nodeId: string, frame: Frame): void {
-    const association = this.associate(nodeId)
+    // Frames come in batches, most of them from one node.
+    let association = this.#lastHeard
+    if (association === undefined || association.nodeId !== nodeId || association.isForgotten)
+      association = this.#lastHeard = this.associate(nodeId)
     try {
       association.receive(frame, link)
     } catch (error) {
@@ -153,7 +169,7 @@ export class Peers implements AssociationOwner {
   /** A node is gone for good: what is pending with it fails. */
   gone(nodeId: string, error: PulsingError): void {
     this.#associations.get(nodeId)?.reset(error)
-    this.#associations.delete(nodeId)
+    this.#forget(nodeId)
   }
 
   /** What is pending with a node fails, though the node lives on. */
@@ -200,7 +216,7 @@ class StoppedRecipient extends RemoteRecipient {
 
   override unwatch(): void {}
 
-  override ask(message: Message, _isPlain: boolean, delivery: Delivery | undefined): Promise<unknown> {
+  override ask(message: Message, isPlain: boolean, delivery: Delivery | undefined): Promise<unknown> {
     this.#lose(message)
     return refusedAsk(
       delivery,
@@ -208,6 +224,7 @@ class StoppedRecipient extends RemoteRecipient {
         address: this.toString(),
         outcome: 'not-sent',
       }),
+      { message, isPlain },
     )
   }
 

@@ -1,5 +1,5 @@
 /** The two ends of an ask between nodes: the caller's wait here, and the envelope in the mailbox there. */
-import type { ActorRef, AskObserver, Delivery } from '../actor/actor-ref.ts'
+import type { ActorRef, AskObserver, Delivery, FailedAsk } from '../actor/actor-ref.ts'
 import { discardResult } from '../actor/discarded-result.ts'
 import type { Nested } from '../actor/envelope.ts'
 import { Envelope } from '../actor/envelope.ts'
@@ -9,7 +9,7 @@ import { PulsingTimeoutError } from '../base/errors.ts'
 import type { Message } from '../message/message.ts'
 
 /** An ask that waits for its reply from another node. Settles exactly once. */
-export class PendingAsk implements Waiting, Nested {
+export class PendingAsk implements Waiting, Nested, FailedAsk {
   previousWaiting: Waiting | undefined = undefined
   nextWaiting: Waiting | undefined = undefined
   waitingSince: Turn | undefined = undefined
@@ -24,6 +24,8 @@ export class PendingAsk implements Waiting, Nested {
   readonly #giveUp: (ask: PendingAsk, timeoutMs?: number) => void
   readonly #resolve: (reply: unknown) => void
   readonly #reject: (error: unknown) => void
+  /** Kept for an observer only. */
+  message: Message = undefined as never
   #observer: AskObserver | undefined = undefined
   #envelope: Envelope | undefined = undefined
   #isSettled = false
@@ -48,12 +50,15 @@ export class PendingAsk implements Waiting, Nested {
     this.#reject = reject
   }
 
-  wait(deadlines: Deadlines, timeoutMs: number, delivery: Delivery | undefined): void {
+  wait(deadlines: Deadlines, timeoutMs: number, message: Message, delivery: Delivery | undefined): void {
     this.#timeoutMs = timeoutMs
     deadlines.add(this, timeoutMs)
     if (!delivery) return
     const { signal, cancellation, within, observer } = delivery
-    this.#observer = observer
+    if (observer) {
+      this.#observer = observer
+      this.message = message
+    }
     if (cancellation) cancellation.cancel = (reason) => this.giveUp(reason)
     this.#envelope = within?.envelope
     this.#envelope?.nest(this)
@@ -61,6 +66,10 @@ export class PendingAsk implements Waiting, Nested {
     this.#signal = signal
     this.#onAbort = () => this.giveUp(signal.reason)
     signal.addEventListener('abort', this.#onAbort)
+  }
+
+  get since(): number | undefined {
+    return this.waitingSince?.startedAt
   }
 
   resolve(reply: unknown): void {
@@ -71,7 +80,7 @@ export class PendingAsk implements Waiting, Nested {
 
   reject(error: unknown): void {
     this.#settle()
-    const other = this.#observer?.failed(error, this.waitingSince?.startedAt)
+    const other = this.#observer?.failed(error, this)
     if (other) this.#resolve(other)
     else this.#reject(error)
   }

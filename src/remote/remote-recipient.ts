@@ -13,6 +13,7 @@ export class RemoteRecipient implements Recipient {
   readonly name: string | undefined
   readonly isLocal = false
   readonly #associate: (nodeId: string) => Association
+  #last: Association | undefined
 
   constructor(nodeId: string, id: string, name: string | undefined, associate: (nodeId: string) => Association) {
     this.nodeId = nodeId
@@ -21,25 +22,30 @@ export class RemoteRecipient implements Recipient {
     this.#associate = associate
   }
 
+  get #association(): Association {
+    if (this.#last === undefined || this.#last.isForgotten) this.#last = this.#associate(this.nodeId)
+    return this.#last
+  }
+
   tell(message: Message, delivery: Delivery | undefined): Promise<void> {
-    return this.#associate(this.nodeId).tell(this.id, message, delivery)
+    return this.#association.tell(this.id, message, delivery)
   }
 
   ask(message: Message, isPlain: boolean, delivery: Delivery | undefined): Promise<unknown> {
-    return this.#associate(this.nodeId).ask(this.id, message, isPlain, delivery, this)
+    return this.#association.ask(this.id, message, isPlain, delivery, this)
   }
 
   later(delayMs: number, message: Message): Cancellable {
-    return this.#associate(this.nodeId).runtime.later(delayMs, () => ignoreRejection(this.tell(message, undefined)))
+    return this.#association.runtime.later(delayMs, () => ignoreRejection(this.tell(message, undefined)))
   }
 
   watch(watcher: Watcher): void {
-    const association = this.#associate(this.nodeId)
+    const association = this.#association
     association.watches.add(association.refTo(this.id, this.name), watcher)
   }
 
   unwatch(watcher: Watcher): void {
-    this.#associate(this.nodeId).watches.remove(this.id, watcher)
+    this.#association.watches.remove(this.id, watcher)
   }
 
   /** The association makes a callback of it. */

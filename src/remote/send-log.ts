@@ -56,9 +56,9 @@ export class SendLog {
   /** Keeps a frame to be sent, whatever the bounds. Its bytes never change. */
   add(frame: Frame, isToNeighbour: boolean): LoggedFrame {
     // Frames share chunks, one after the other, until the next might not fit.
-    const { byteLength } = frame.payload
-    if (this.#writer.length + byteLength > CHUNK_BYTES - HEAD_BYTES)
-      this.#writer = new FrameWriter(Math.max(CHUNK_BYTES, byteLength + HEAD_BYTES))
+    const { payloadBytes } = frame
+    if (this.#writer.length + payloadBytes > CHUNK_BYTES - HEAD_BYTES)
+      this.#writer = new FrameWriter(Math.max(CHUNK_BYTES, payloadBytes + HEAD_BYTES))
     const start = this.#writer.length
     this.#writer.write(frame)
     const { length: end, buffer: chunk } = this.#writer

@@ -199,14 +199,14 @@ export class Session {
   #arrived(frame: Frame, isKept: boolean): void {
     switch (this.#sequence.arrive(frame.session, frame.seq)) {
       case 'deliver': {
-        const { byteLength } = frame.payload
+        const { payloadBytes } = frame
         this.#owner.deliver(frame)
         if (this.#sequence.held > 0) this.#deliverHeld()
-        if (isKept) this.#received(byteLength)
+        if (isKept) this.#received(payloadBytes)
         break
       }
       case 'hold':
-        this.#sequence.hold(frame.seq, frame.clone(), frame.payload.byteLength)
+        this.#sequence.hold(frame.seq, frame.clone(), frame.payloadBytes)
         this.#askForGap()
         break
       case 'new-session':
@@ -305,7 +305,7 @@ export class Session {
     for (let frame = this.#sequence.release(); frame !== undefined; frame = this.#sequence.release()) {
       this.#owner.deliver(frame)
       this.#framesToAck++
-      this.#bytesToAck += frame.payload.byteLength
+      this.#bytesToAck += frame.payloadBytes
     }
     if (this.#sequence.held > 0) return
     this.#gapTimer?.cancel()

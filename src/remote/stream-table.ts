@@ -18,8 +18,8 @@ import { InboundStream } from './inbound-stream.ts'
 import type { LentCallbacks } from './lent-callbacks.ts'
 import type { ProducerLine } from './outbound-stream.ts'
 import { OutboundStream } from './outbound-stream.ts'
-import type { Body, PayloadOwner } from './payload.ts'
-import { decodeMessage, decodeValue, encodeBody, encodeValue, isPlain, StreamLowering } from './payload.ts'
+import type { PayloadOwner } from './payload.ts'
+import { decodeMessage, decodeValue, encodeMessage, encodeValue, isPlain, StreamLowering } from './payload.ts'
 
 /** Streams one node may have open towards another. */
 export const MAX_STREAMS = 10_000
@@ -32,7 +32,10 @@ export interface StreamLine {
   maxMessageBytes(): number
   refTo(nodeId: string, actorId: string, name: string | undefined): ActorRef
   send(kind: number, id: number, fill?: (frame: Frame) => void): void
-  sendItem(id: number, body: Body): void
+  /** The frame to fill and send next. */
+  readonly frame: Frame
+  /** Sends it, filled with an item, in its turn. @throws NotSerialisableError, with nothing sent */
+  sendItem(id: number): void
   whenWritable(): Promise<void> | undefined
 }
 
@@ -132,7 +135,7 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
       case FRAME.end: {
         const stream = this.#inbound.get(frame.id)
         this.#forgetInbound(frame.id)
-        stream?.end(frame.payload.byteLength === 0 ? undefined : decodeError(frame.payload, ''))
+        stream?.end(frame.payloadBytes === 0 ? undefined : decodeError(frame.payload, ''))
         break
       }
       case FRAME.credit:
@@ -166,9 +169,12 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
     if (isMessage && item.isStream) {
       throw new NotSerialisableError('expected an item, got a stream message: put its reader into a value instead')
     }
-    const body = isMessage ? encodeBody(item, false, this, undefined) : encodeValue(item, true, '', this, undefined)
-    this.#line.sendItem(stream.id, body)
-    return body.payload.byteLength
+    const { frame } = this.#line
+    if (isMessage) encodeMessage(frame, item, false, this, undefined)
+    else encodeValue(frame, item, true, '', this, undefined)
+    const { payloadBytes } = frame
+    this.#line.sendItem(stream.id)
+    return payloadBytes
   }
 
   sendEnd(stream: OutboundStream, error: unknown): void {
@@ -220,7 +226,7 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
       discardMessage(decodeMessage(frame, this))
       return
     }
-    const size = frame.payload.byteLength
+    const size = frame.payloadBytes
     stream.receive(isPlain(frame) ? decodeValue(frame, this) : decodeMessage(frame, this), size)
   }
 

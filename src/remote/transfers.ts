@@ -62,7 +62,7 @@ export class OutboundTransfers {
 
   /** Whether a frame has to wait for its turn: it is large itself, or behind a large one. */
   mustQueue(frame: Frame): boolean {
-    return frame.payload.byteLength > MAX_WHOLE_BYTES || (this.#queues.size > 0 && this.#queues.has(keyOf(frame)))
+    return frame.payloadBytes > MAX_WHOLE_BYTES || (this.#queues.size > 0 && this.#queues.has(keyOf(frame)))
   }
 
   /** Sends a frame in its turn. */
@@ -70,7 +70,7 @@ export class OutboundTransfers {
     const key = keyOf(frame)
     let queue = this.#queues.get(key)
     if (!queue) this.#queues.set(key, (queue = new Fifo()))
-    const isLarge = frame.payload.byteLength > MAX_WHOLE_BYTES
+    const isLarge = frame.payloadBytes > MAX_WHOLE_BYTES
     const bytes = isLarge ? bytesOf(frame) : undefined
     queue.push({
       frame: isLarge ? headOf(frame) : frame.clone(),

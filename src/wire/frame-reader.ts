@@ -4,9 +4,9 @@
  */
 import { fromUtf8 } from '../base/bytes.ts'
 import { ProtocolError } from '../base/errors.ts'
+import { TextCache } from '../base/text-cache.ts'
 import type { Frame } from './frame.ts'
 import { FIRST_ROUTED_KIND, FRAME, LAYOUTS } from './frame.ts'
-import { TextCache } from './text-cache.ts'
 
 const MAX_ITEMS = 32
 const SHORT_TEXT = 32
@@ -93,7 +93,7 @@ export class FrameReader {
         frame.id = this.#uint('id')
         frame.flags = this.#uint('flags')
         frame.type = this.#text('type')
-        frame.payload = this.#bytes('payload')
+        this.#payload(frame)
         break
       case FRAME.ack:
         frame.id = this.#uint('id')
@@ -108,12 +108,12 @@ export class FrameReader {
       case FRAME.part:
         frame.id = this.#uint('id')
         frame.flags = this.#uint('flags')
-        frame.payload = this.#bytes('payload')
+        this.#payload(frame)
         break
       case FRAME.fail:
       case FRAME.end:
         frame.id = this.#uint('id')
-        frame.payload = this.#bytes('payload')
+        this.#payload(frame)
         break
       case FRAME.cancel:
       case FRAME.stop:
@@ -125,7 +125,7 @@ export class FrameReader {
       case FRAME.hello:
       case FRAME.cluster:
       case FRAME.signal:
-        frame.payload = this.#bytes('payload')
+        this.#payload(frame)
         break
       case FRAME.goaway:
         frame.id = this.#uint('id')
@@ -145,7 +145,7 @@ export class FrameReader {
     frame.type = this.#text('type')
     frame.stream = this.#uint('stream')
     frame.window = this.#uint('window')
-    frame.payload = this.#bytes('payload')
+    this.#payload(frame)
   }
 
   #uint(what: string): number {
@@ -204,11 +204,11 @@ export class FrameReader {
     }
   }
 
-  #bytes(what: string): Uint8Array {
-    const length = this.#span(0x40, what)
+  #payload(frame: Frame): void {
+    const length = this.#span(0x40, 'payload')
     const start = this.#at
     this.#at += length
-    return this.#batch.subarray(start, start + length)
+    frame.setPayload(this.#batch, start, start + length)
   }
 
   /** Passes over one field of a later version: an integer, a text or bytes. */

@@ -43,7 +43,7 @@ export class FrameWriter {
     const isRouted = kind >= FIRST_ROUTED_KIND
     const layout = LAYOUTS[kind]!
     const hasPayload = layout[layout.length - 1] === 'payload'
-    this.#reserve(longestHeads(frame) + (hasPayload ? frame.payload.byteLength : 0))
+    this.#reserve(longestHeads(frame) + (hasPayload ? frame.payloadBytes : 0))
     const to = this.#buffer
     let at = head(to, this.#length, ARRAY, layout.length + 1)
     at = head(to, at, UINT, kind)

@@ -149,9 +149,36 @@ export class Frame implements Record<FieldName, unknown> {
   count = 0
   bytes = 0
   reason = ''
-  payload: Uint8Array = EMPTY_BYTES
   /** What travels beside the frame on links that can. Not a field on the wire. */
   attachments: readonly unknown[] | undefined = undefined
+  /** What the payload stands in, and where: views cost more than all else about a small message, and few are needed. */
+  source: Uint8Array = EMPTY_BYTES
+  payloadStart = 0
+  payloadEnd = 0
+  #view: Uint8Array | undefined = undefined
+
+  get payload(): Uint8Array {
+    this.#view ??= this.source.subarray(this.payloadStart, this.payloadEnd)
+    return this.#view
+  }
+
+  set payload(bytes: Uint8Array) {
+    this.source = this.#view = bytes
+    this.payloadStart = 0
+    this.payloadEnd = bytes.byteLength
+  }
+
+  get payloadBytes(): number {
+    return this.payloadEnd - this.payloadStart
+  }
+
+  /** The payload is what stands in `source` from `start` to `end`. */
+  setPayload(source: Uint8Array, start: number, end: number): void {
+    this.source = source
+    this.payloadStart = start
+    this.payloadEnd = end
+    this.#view = undefined
+  }
 
   /** A copy to keep, payload included. */
   clone(): Frame {

@@ -29,6 +29,8 @@ class Stage implements Instances {
   readonly got: string[] = []
   readonly timeouts: unknown[] = []
   readonly over = new Set<string>()
+  /** Never the same: instances end unannounced. */
+  readonly version = NaN
   readonly loads = new Map<string, number>()
   readonly #ids: readonly string[]
   readonly #answer: (id: string, delivery: Delivery | undefined) => unknown
@@ -55,21 +57,25 @@ class Stage implements Instances {
       name: 'x',
       nodeId: `node ${id}`,
       isLocal: id.startsWith('local'),
-      ask: (_message: Message, _isPlain: boolean, delivery: Delivery | undefined) =>
-        this.#asked(answer(delivery), delivery),
+      ask: (message: Message, isPlain: boolean, delivery: Delivery | undefined) =>
+        this.#asked(answer(delivery), delivery, { message, isPlain }),
       tell: async (_message: Message, delivery: Delivery | undefined) => void (await answer(delivery)),
       watch: () => undefined,
     } as unknown as Recipient
   }
 
-  async #asked(answer: Promise<unknown>, delivery: Delivery | undefined): Promise<unknown> {
+  async #asked(
+    answer: Promise<unknown>,
+    delivery: Delivery | undefined,
+    ask: { message: Message; isPlain: boolean },
+  ): Promise<unknown> {
     const since = this.clock.now()
     try {
       const reply = await answer
       delivery?.observer?.replied()
       return reply
     } catch (error) {
-      return delivery?.observer?.failed(error, since) ?? Promise.reject(error)
+      return delivery?.observer?.failed(error, { ...ask, since }) ?? Promise.reject(error)
     }
   }
 
@@ -243,10 +249,10 @@ describe('an ask that cannot even begin', () => {
       if (!refusal) return works
       return {
         ...works,
-        ask: (_message: Message, _isPlain: boolean, delivery: Delivery | undefined) => {
+        ask: (message: Message, isPlain: boolean, delivery: Delivery | undefined) => {
           this.got.push(id)
           this.timeouts.push(delivery?.timeout)
-          return refusedAsk(delivery, refusal())
+          return refusedAsk(delivery, refusal(), { message, isPlain })
         },
       }
     }
@@ -309,6 +315,7 @@ describe('between actors of this node, by the runtime that ships', () => {
   class Company implements Instances {
     readonly clock = new ManualClock()
     readonly loads = new Map<string, number>()
+    readonly version = 0
     readonly #recipients: readonly Recipient[]
     constructor(refs: readonly ActorRef[]) {
       this.#recipients = refs.map((ref) => (ref as Ref).recipient)

@@ -1,16 +1,16 @@
-/** Three readers of the same bytes: ours, the reference, and the library as browsers have it. */
+/** Four readers of the same bytes: ours, by its short way and its long one, the reference, and the library as browsers have it. */
 import { Encoder } from 'cbor-x/index-no-eval'
-import { decodeCbor } from '../../src/base/cbor.ts'
+import { decodeCbor, decodeCborReferences } from '../../src/base/cbor.ts'
 import { scanCbor } from '../../src/base/cbor-scan.ts'
 import { ProtocolError } from '../../src/base/errors.ts'
 import { hexOf } from './fuzz.ts'
 import { readReference } from './reference.ts'
 import { isSameValue } from './same-value.ts'
 
-/** The value of some bytes as the reader has it; a ProtocolError as it must be, and nothing else, for undefined. */
-function read(bytes: Uint8Array): { readonly value: unknown } | undefined {
+/** The value of some bytes as a reader of ours has it; a ProtocolError as it must be, and nothing else, for undefined. */
+function read(bytes: Uint8Array, decode: (bytes: Uint8Array) => unknown): { readonly value: unknown } | undefined {
   try {
-    return { value: decodeCbor(bytes) }
+    return { value: decode(bytes) }
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error
     const { offset = -1, message } = error
@@ -31,8 +31,10 @@ const inBrowsers = new Encoder({ useRecords: false, copyBuffers: true } as objec
  */
 export function expectAgreement(bytes: Uint8Array): boolean {
   const copy = bytes.slice()
-  const got = read(bytes)
+  const got = read(bytes, decodeCbor)
+  const gotByTheLongWay = read(bytes, (all) => decodeCborReferences(all).value)
   const reference = readReference(copy)
+  if (!isSameValue(got, gotByTheLongWay)) throw new RangeError(`${hexOf(copy)} is another value by the long way`)
   if ((got === undefined) !== (reference === undefined))
     throw new RangeError(
       `${hexOf(copy)} is ${got ? 'taken' : 'refused'}, the reference says otherwise: ${scanCbor(copy).problem}`,

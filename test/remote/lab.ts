@@ -65,6 +65,8 @@ export class LabNode {
     this.peers = new Peers(
       this.runtime,
       {
+        // Never the same: links come and go unannounced.
+        waysVersion: NaN,
         linkTo: () => (this.isLinked ? this.link : undefined),
         awaitedMs: () => Math.max(0, this.#awaitedUntil - lab.clock.now()),
         sent: () => undefined,

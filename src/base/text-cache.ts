@@ -19,10 +19,21 @@ export class TextCache {
     const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1)
     const cached = this.#slots[slot]
     if (cached !== undefined && cached.length === length && equals(cached, bytes, start)) return cached
-    const text = String.fromCharCode.apply(null, bytes.subarray(start, start + length) as unknown as number[])
+    const text = asciiText(bytes, start, length)
     this.#slots[slot] = text
     return text
   }
+}
+
+/** The text of `length` bytes at `start`, as many as fit a call; undefined when they are not all ASCII. */
+export function asciiText(bytes: Uint8Array, start: number, length: number): string | undefined {
+  const units = new Array<number>(length)
+  for (let i = 0; i < length; i++) {
+    const byte = bytes[start + i]!
+    if (byte > 0x7f) return undefined
+    units[i] = byte
+  }
+  return String.fromCharCode.apply(null, units)
 }
 
 function equals(text: string, bytes: Uint8Array, start: number): boolean {
