@@ -92,7 +92,7 @@ export class Forwarding {
       this.#refuse(link, from, frame, UNDELIVERABLE.never, 'the link there takes no message of this size')
       return
     }
-    next.forward(reader.raw, reader.hopsAt)
+    next.forward(reader.raw, reader.hopsAt, frame)
   }
 
   /** Tells the sender that a frame ends here; a notice that cannot be delivered itself is dropped. */

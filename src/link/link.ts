@@ -74,7 +74,6 @@ export class Link implements ConnectionHandler {
   #wasClosed = false
   #timer: Timer
   #wasSuspended = false
-  #isBlocked = false
   #writable: Deferred<void> | undefined
   #reason: PulsingError | undefined
 
@@ -146,12 +145,12 @@ export class Link implements ConnectionHandler {
   }
   /** Whether the sender should wait, see {@link whenWritable}. */
   get isBlocked(): boolean {
-    return this.#isBlocked
+    return this.#outbox.isBlocked
   }
 
   /** Settles when there is room, or the link is over. */
   whenWritable(): Promise<void> {
-    if (!this.#isBlocked || this.#state === 'closed') return SETTLED
+    if (!this.isBlocked || this.#state === 'closed') return SETTLED
     this.#writable ??= deferred()
     return this.#writable.promise
   }
@@ -165,19 +164,25 @@ export class Link implements ConnectionHandler {
     if (!this.isOpen) return false
     if (attachments) this.#outbox.sendAlone(frame, attachments)
     else this.#outbox.add(frame)
-    return !this.#isBlocked
+    return this.#mayGoOn()
   }
 
-  /** Sends a whole frame that stands in `chunk` from `start` to `end`, and stays there unchanged; false asks to wait. */
-  sendKept(chunk: Uint8Array, start: number, end: number): boolean {
+  /**
+   * Sends a whole frame that stands in `chunk` from `start` to `end`, and stays there unchanged; false asks to wait.
+   *
+   * @param to the node it names as its receiver
+   */
+  sendKept(chunk: Uint8Array, start: number, end: number, to: string): boolean {
     if (!this.isOpen) return false
-    this.#outbox.addKept(chunk, start, end)
-    return !this.#isBlocked
+    this.#outbox.addKept(chunk, start, end, to)
+    return this.#mayGoOn()
   }
 
-  /** Sends a frame on as it came, one hop less. */
-  forward(raw: Uint8Array, hopsAt: number): void {
-    if (this.#state === 'open') this.#outbox.addRaw(raw, hopsAt)
+  /** Sends a frame, `head`, on as it came, one hop less. */
+  forward(raw: Uint8Array, hopsAt: number, head: Frame): void {
+    if (this.#state !== 'open') return
+    this.#outbox.addRaw(raw, hopsAt, head)
+    this.#mayGoOn()
   }
 
   /** Asks for a sign of life. What the neighbour sent before comes before its answer. */
@@ -262,7 +267,8 @@ export class Link implements ConnectionHandler {
   }
 
   drained(): void {
-    this.#isBlocked = false
+    this.#outbox.drained()
+    if (this.isBlocked) return
     this.#writable?.resolve()
     this.#writable = undefined
   }
@@ -357,11 +363,22 @@ export class Link implements ConnectionHandler {
     }
   }
 
-  #post(batch: Uint8Array, attachments: Attachments | undefined): void {
-    if (this.#state === 'closed') return
-    this.#isBlocked = !this.#connection.send(batch, attachments)
-    if (!this.#isBlocked) return
-    if (this.#connection.waitingBytes > MAX_BLOCKED_BYTES)
+  #post(batch: Uint8Array, attachments: Attachments | undefined): boolean {
+    if (this.#state === 'closed' || this.#connection.send(batch, attachments)) return true
+    this.#expectRoom()
+    return false
+  }
+
+  /** Whether the sender need not wait. */
+  #mayGoOn(): boolean {
+    if (!this.isBlocked) return true
+    this.#expectRoom()
+    return false
+  }
+
+  /** Gives up a neighbour for whom too much waits. */
+  #expectRoom(): void {
+    if (this.#connection.waitingBytes + this.#outbox.waitingBytes > MAX_BLOCKED_BYTES)
       this.#fail(
         new OverloadedError(
           `expected the neighbour to take what is sent, got ${MAX_BLOCKED_BYTES} bytes waiting for it`,

@@ -1,19 +1,25 @@
 /**
  * The frames of one turn of the event loop, gathered into one batch. A batch leaves when a few rounds of
  * microtasks added nothing to it, or when it is full. Frames that are kept elsewhere, side by side, are not copied where
- * the connection only reads them.
+ * the connection only reads them. While the connection takes no more, frames wait in lanes.
  */
 import { joinBytes } from '../base/bytes.ts'
 import { SETTLED } from '../base/deferred.ts'
 import type { Frame } from '../wire/frame.ts'
+import { FIRST_ROUTED_KIND, FRAME } from '../wire/frame.ts'
 import { BATCH_BYTES, FrameWriter } from '../wire/frame-writer.ts'
 import type { Attachments } from './connection.ts'
+import type { Piece } from './lanes.ts'
+import { Lanes } from './lanes.ts'
 
 /** Rounds of microtasks without a new frame after which the turn has settled. A step of a stream takes two. */
 const QUIET_ROUNDS = 3
 
+/** Room for frames that are written to wait, which are copied out one by one. */
+const WAITING_BYTES = 1024
+
 export class Outbox {
-  readonly #send: (batch: Uint8Array, attachments: Attachments | undefined) => void
+  readonly #send: (batch: Uint8Array, attachments: Attachments | undefined) => boolean
   readonly #mayShare: boolean
   /** What the batch begins with, done with. */
   #pieces: Uint8Array[] = []
@@ -23,15 +29,20 @@ export class Outbox {
   #run: Uint8Array | undefined
   #runStart = 0
   #runEnd = 0
+  /** What waits while the connection takes no more. */
+  #lanes: Lanes | undefined
+  readonly #waitingWriter = new FrameWriter(WAITING_BYTES)
+  #isBlocked = false
   #isFlushQueued = false
   #lengthAtRound = 0
   #quietRounds = 0
 
   /**
-   * @param send takes a batch; what it throws reaches the caller of a frame with attachments, and nobody else
+   * @param send takes a batch, always, and answers whether it may go on, which after a no is said by {@link drained};
+   * what it throws reaches the caller of a frame with attachments, and nobody else
    * @param mayShare whether a batch may be bytes somebody keeps
    */
-  constructor(send: (batch: Uint8Array, attachments: Attachments | undefined) => void, mayShare: boolean) {
+  constructor(send: (batch: Uint8Array, attachments: Attachments | undefined) => boolean, mayShare: boolean) {
     this.#send = send
     this.#mayShare = mayShare
   }
@@ -40,21 +51,47 @@ export class Outbox {
     return this.#bytesBefore + this.#writer.length + (this.#runEnd - this.#runStart)
   }
 
+  /** Whether the connection takes no more for now. */
+  get isBlocked(): boolean {
+    return this.#isBlocked
+  }
+
+  /** Bytes that wait here. */
+  get waitingBytes(): number {
+    return this.#lanes?.bytes ?? 0
+  }
+
   add(frame: Frame): void {
+    if (this.#mustWait(frame)) {
+      this.#waitingWriter.write(frame)
+      this.#wait(frame, frame.to)
+      return
+    }
     this.#endRun()
     this.#writer.write(frame)
     this.#queueFlush()
   }
 
-  /** Adds the bytes of a whole frame, one hop less. */
-  addRaw(raw: Uint8Array, hopsAt: number): void {
+  /** Adds the bytes of a whole frame, `head`, as they came, one hop less. */
+  addRaw(raw: Uint8Array, hopsAt: number, head: Frame): void {
+    if (this.#mustWait(head)) {
+      this.#waitingWriter.forward(raw, hopsAt)
+      this.#wait(head, `${head.from}>${head.to}`)
+      return
+    }
     this.#endRun()
     this.#writer.forward(raw, hopsAt)
     this.#queueFlush()
   }
 
-  /** Adds a whole frame that stands in `chunk` from `start` to `end`, and stays there unchanged. */
-  addKept(chunk: Uint8Array, start: number, end: number): void {
+  /** Adds a whole frame of this node's that stands in `chunk` from `start` to `end`, and stays there unchanged. */
+  addKept(chunk: Uint8Array, start: number, end: number, to: string): void {
+    if (this.#isBlocked) {
+      // The batch it was to be part of may leave first, or the one who keeps it change its mind.
+      const piece = this.#mayShare ? { chunk, start, end } : pieceOf(chunk.slice(start, end))
+      this.#waiting().add(to, piece)
+      return
+    }
     if (!this.#mayShare) this.#writer.copy(chunk.subarray(start, end))
     else if (chunk === this.#run && start === this.#runEnd) this.#runEnd = end
     else {
@@ -71,17 +108,60 @@ export class Outbox {
   sendAlone(frame: Frame, attachments: Attachments): void {
     this.flush()
     this.#writer.write(frame)
-    this.flush(attachments)
+    this.#post(attachments)
   }
 
-  flush(attachments?: Attachments): void {
+  /** Sends all there is, whether or not the connection asked to wait. */
+  flush(): void {
+    this.#post()
+    while (this.#lanes) this.#postWaiting(this.#lanes)
+  }
+
+  /** The connection takes more again. */
+  drained(): void {
+    this.#isBlocked = false
+    while (this.#lanes && !this.#isBlocked) this.#postWaiting(this.#lanes)
+  }
+
+  #post(attachments?: Attachments): void {
     this.#endRun()
     this.#endWritten()
     const pieces = this.#pieces
     if (pieces.length === 0) return
     this.#pieces = []
     this.#bytesBefore = 0
-    this.#send(pieces.length === 1 ? pieces[0]! : joinBytes(pieces), attachments)
+    if (!this.#send(pieces.length === 1 ? pieces[0]! : joinBytes(pieces), attachments)) this.#isBlocked = true
+  }
+
+  #waiting(): Lanes {
+    this.#lanes ??= new Lanes()
+    return this.#lanes
+  }
+
+  /** Control passes what waits: signs of life, and what lets others forget what they keep. */
+  #mustWait({ kind }: Frame): boolean {
+    return this.#isBlocked && kind !== FRAME.ping && kind !== FRAME.pong && kind !== FRAME.ack
+  }
+
+  /** The frame just written waits. */
+  #wait({ kind }: Frame, key: string): void {
+    const piece = pieceOf(this.#waitingWriter.take())
+    // News of the cluster, and goodbyes, are about what was sent before.
+    if (kind < FIRST_ROUTED_KIND) this.#waiting().addLast(piece)
+    else this.#waiting().add(key, piece)
+  }
+
+  /** Sends a batch of what waits. */
+  #postWaiting(lanes: Lanes): void {
+    while (this.#bytesBefore < BATCH_BYTES) {
+      const piece = lanes.next()
+      if (!piece) {
+        this.#lanes = undefined
+        break
+      }
+      this.#addPiece(piece.chunk.subarray(piece.start, piece.end))
+    }
+    this.#post()
   }
 
   #endRun(): void {
@@ -101,7 +181,7 @@ export class Outbox {
   }
 
   #queueFlush(): void {
-    if (this.#length >= BATCH_BYTES) this.flush()
+    if (this.#length >= BATCH_BYTES) this.#post()
     else if (!this.#isFlushQueued) {
       this.#isFlushQueued = true
       this.#lengthAtRound = 0
@@ -119,6 +199,10 @@ export class Outbox {
       return
     }
     this.#isFlushQueued = false
-    this.flush()
+    this.#post()
   }
+}
+
+function pieceOf(chunk: Uint8Array): Piece {
+  return { chunk, start: 0, end: chunk.byteLength }
 }

@@ -160,7 +160,7 @@ export class Session {
     this.#log.markSent()
     this.#sent = frame.seq
     this.#hasSpoken = true
-    return link.sendKept(chunk!, start, end) && !this.#log.isFull && !this.#owner.isFull
+    return link.sendKept(chunk!, start, end, frame.to) && !this.#log.isFull && !this.#owner.isFull
   }
 
   /** Sends a frame that is not kept. */
@@ -404,7 +404,7 @@ export class Session {
       }
       this.#log.markSent()
       this.#sent = Math.max(this.#sent, kept.seq)
-      link.sendKept(chunk, start, end)
+      link.sendKept(chunk, start, end, isNeighbour ? '' : this.#peer)
     }
     this.release()
   }

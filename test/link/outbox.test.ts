@@ -3,8 +3,10 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { joinBytes } from '../../src/base/bytes.ts'
 import type { Attachments } from '../../src/link/connection.ts'
+import { BULK_BYTES } from '../../src/link/lanes.ts'
 import { Outbox } from '../../src/link/outbox.ts'
 import { FRAME, Frame } from '../../src/wire/frame.ts'
+import { FrameReader } from '../../src/wire/frame-reader.ts'
 import { BATCH_BYTES, FrameWriter } from '../../src/wire/frame-writer.ts'
 import { turn } from '../actor/systems.ts'
 
@@ -17,8 +19,18 @@ interface Sent {
 class Desk {
   readonly sent: Sent[] = []
   readonly outbox: Outbox
+  /** How many batches are taken before the connection asks to wait. */
+  room = Infinity
   constructor(mayShare: boolean) {
-    this.outbox = new Outbox((batch, attachments) => void this.sent.push({ batch, attachments }), mayShare)
+    this.outbox = new Outbox((batch, attachments) => {
+      this.sent.push({ batch, attachments })
+      return --this.room > 0
+    }, mayShare)
+  }
+  /** The connection takes so many batches more. */
+  drain(room: number): void {
+    this.room = room
+    this.outbox.drained()
   }
   get bytes(): Uint8Array {
     return joinBytes(this.sent.map(({ batch }) => batch))
@@ -57,7 +69,7 @@ describe('where frames may be shared', () => {
   test('a run of kept ones is sent as one view of where they stand', () => {
     const desk = new Desk(true)
     const { chunk, bounds } = chunkOf([tell(1), tell(2), tell(3), tell(4)])
-    for (const [start, end] of bounds.slice(1, 3)) desk.outbox.addKept(chunk, start, end)
+    for (const [start, end] of bounds.slice(1, 3)) desk.outbox.addKept(chunk, start, end, '')
     desk.outbox.flush()
     expect(desk.sent).toHaveLength(1)
     const { batch } = desk.sent[0]!
@@ -73,7 +85,7 @@ describe('where frames may be shared', () => {
     const desk = new Desk(true)
     const { chunk, bounds } = chunkOf([tell(1), tell(2)])
     for (const [start, end] of bounds) {
-      desk.outbox.addKept(chunk, start, end)
+      desk.outbox.addKept(chunk, start, end, '')
       desk.outbox.flush()
     }
     expect(desk.sent.map(({ batch }) => batch.byteOffset)).toEqual(bounds.map(([start]) => start))
@@ -86,7 +98,7 @@ describe('where frames may be shared', () => {
   ])('%s between kept ones ends a run', (_what, order) => {
     const desk = new Desk(true)
     const { chunk, bounds } = chunkOf([tell(1), tell(2), tell(3)])
-    for (const i of order) desk.outbox.addKept(chunk, ...bounds[i]!)
+    for (const i of order) desk.outbox.addKept(chunk, ...bounds[i]!, '')
     desk.outbox.flush()
     expect(desk.sent).toHaveLength(1)
     expect(desk.bytes).toEqual(joinBytes(order.map((i) => encoded(tell(i + 1)))))
@@ -96,8 +108,8 @@ describe('where frames may be shared', () => {
     const desk = new Desk(true)
     const one = chunkOf([tell(1), tell(2)])
     const two = chunkOf([tell(3), tell(4)])
-    desk.outbox.addKept(one.chunk, ...one.bounds[0]!)
-    desk.outbox.addKept(two.chunk, ...two.bounds[1]!)
+    desk.outbox.addKept(one.chunk, ...one.bounds[0]!, '')
+    desk.outbox.addKept(two.chunk, ...two.bounds[1]!, '')
     desk.outbox.flush()
     expect(one.bounds[0]![1]).toBe(two.bounds[1]![0])
     expect(desk.bytes).toEqual(joinBytes([encoded(tell(1)), encoded(tell(4))]))
@@ -107,12 +119,12 @@ describe('where frames may be shared', () => {
     const desk = new Desk(true)
     const one = chunkOf([tell(1), tell(2)])
     const two = chunkOf([tell(4), tell(6)])
-    desk.outbox.addKept(one.chunk, ...one.bounds[0]!)
-    desk.outbox.addKept(one.chunk, ...one.bounds[1]!)
+    desk.outbox.addKept(one.chunk, ...one.bounds[0]!, '')
+    desk.outbox.addKept(one.chunk, ...one.bounds[1]!, '')
     desk.outbox.add(tell(3))
-    desk.outbox.addKept(two.chunk, ...two.bounds[0]!)
-    desk.outbox.addRaw(encoded(tell(5)), HOPS_AT)
-    desk.outbox.addKept(two.chunk, ...two.bounds[1]!)
+    desk.outbox.addKept(two.chunk, ...two.bounds[0]!, '')
+    addRaw(desk, tell(5))
+    desk.outbox.addKept(two.chunk, ...two.bounds[1]!, '')
     desk.outbox.flush()
     expect(desk.sent).toHaveLength(1)
     const forwarded = encoded(Object.assign(tell(5), { hops: 4 }))
@@ -124,7 +136,7 @@ describe('where frames may be shared', () => {
 test('where they may not, kept ones are copied', () => {
   const desk = new Desk(false)
   const { chunk, bounds } = chunkOf([tell(1), tell(2)])
-  for (const [start, end] of bounds) desk.outbox.addKept(chunk, start, end)
+  for (const [start, end] of bounds) desk.outbox.addKept(chunk, start, end, '')
   desk.outbox.flush()
   expect(desk.sent).toHaveLength(1)
   expect(desk.sent[0]!.batch.buffer).not.toBe(chunk.buffer)
@@ -137,7 +149,7 @@ describe('a batch leaves', () => {
     for (const mayShare of [true, false]) {
       const desk = new Desk(mayShare)
       const { chunk, bounds } = chunkOf([tell(1)])
-      desk.outbox.addKept(chunk, ...bounds[0]!)
+      desk.outbox.addKept(chunk, ...bounds[0]!, '')
       await Promise.resolve()
       desk.outbox.add(tell(2))
       expect(desk.sent).toEqual([])
@@ -154,7 +166,7 @@ describe('a batch leaves', () => {
     ['kept ones in a run', true, (desk: Desk, bytes: number) => addKept(desk, bytes)],
     ['kept ones copied', false, (desk: Desk, bytes: number) => addKept(desk, bytes)],
     ['those written here', true, (desk: Desk, bytes: number) => desk.outbox.add(tell(1, bytes))],
-    ['those passed on', true, (desk: Desk, bytes: number) => desk.outbox.addRaw(encoded(tell(1, bytes)), HOPS_AT)],
+    ['those passed on', true, (desk: Desk, bytes: number) => addRaw(desk, tell(1, bytes))],
     [
       'both in turn',
       true,
@@ -188,9 +200,13 @@ describe('a batch leaves', () => {
   })
 })
 
+function addRaw(desk: Desk, frame: Frame): void {
+  desk.outbox.addRaw(encoded(frame), HOPS_AT, frame)
+}
+
 function addKept(desk: Desk, payloadBytes: number): void {
   const { chunk, bounds } = chunkOf([tell(1, payloadBytes)])
-  desk.outbox.addKept(chunk, ...bounds[0]!)
+  desk.outbox.addKept(chunk, ...bounds[0]!, '')
 }
 
 describe('a frame with attachments', () => {
@@ -200,9 +216,9 @@ describe('a frame with attachments', () => {
       const desk = new Desk(mayShare)
       const { chunk, bounds } = chunkOf([tell(2), tell(4)])
       desk.outbox.add(tell(1))
-      desk.outbox.addKept(chunk, ...bounds[0]!)
+      desk.outbox.addKept(chunk, ...bounds[0]!, '')
       desk.outbox.sendAlone(tell(3), transfer)
-      desk.outbox.addKept(chunk, ...bounds[1]!)
+      desk.outbox.addKept(chunk, ...bounds[1]!, '')
       await turn()
       expect(desk.sent.map(({ attachments }) => attachments)).toEqual([undefined, transfer, undefined])
       expect(desk.sent.map(({ batch }) => batch)).toEqual([
@@ -218,12 +234,104 @@ describe('a frame with attachments', () => {
     const outbox = new Outbox((batch, attachments) => {
       if (attachments) throw new RangeError('refused')
       sent.push(batch)
+      return true
     }, true)
     outbox.add(tell(1))
     expect(() => outbox.sendAlone(tell(2), transfer)).toThrow('refused')
     outbox.add(tell(3))
     outbox.flush()
     expect(sent).toEqual([encoded(tell(1)), encoded(tell(3))])
+  })
+})
+
+describe('while the connection takes no more', () => {
+  /** A desk whose connection asked to wait after the tell of id 0. */
+  async function blocked(mayShare = true): Promise<Desk> {
+    const desk = new Desk(mayShare)
+    desk.room = 1
+    desk.outbox.add(tell(0))
+    await turn()
+    expect([desk.outbox.isBlocked, desk.sent.length]).toEqual([true, 1])
+    desk.sent.length = 0
+    return desk
+  }
+
+  const control = (kind: number): Frame => Object.assign(new Frame(), { kind })
+  const idOf = (frame: Frame): number => (frame.kind === FRAME.tell ? frame.seq : -frame.kind)
+
+  function ids({ bytes }: Desk): number[] {
+    const reader = new FrameReader()
+    reader.open(bytes)
+    const frame = new Frame()
+    const all: number[] = []
+    while (reader.next(frame)) all.push(idOf(frame))
+    return all
+  }
+
+  test.each([true, false])('frames wait, and leave in batches as far as it goes on (shared: %s)', async (mayShare) => {
+    const desk = await blocked(mayShare)
+    const { chunk, bounds } = chunkOf([tell(2), tell(4, BATCH_BYTES / 4)])
+    desk.outbox.add(tell(1))
+    desk.outbox.addKept(chunk, ...bounds[0]!, 'b')
+    addRaw(desk, tell(3))
+    desk.outbox.addKept(chunk, ...bounds[1]!, 'b')
+    await turn()
+    const all = [1, 2, 3].reduce((sum, id) => sum + encoded(tell(id)).length, encoded(tell(4, BATCH_BYTES / 4)).length)
+    expect([desk.sent, desk.outbox.waitingBytes]).toEqual([[], all])
+    for (let i = 0; i < 4; i++) desk.outbox.add(tell(5 + i, BATCH_BYTES / 2))
+    desk.drain(1)
+    expect([desk.sent.length, desk.outbox.isBlocked]).toEqual([1, true])
+    desk.drain(Infinity)
+    expect([desk.outbox.waitingBytes, desk.outbox.isBlocked]).toEqual([0, false])
+    expect(ids(desk).sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+    desk.outbox.add(tell(9))
+    await turn()
+    expect(ids(desk).at(-1)).toBe(9)
+  })
+
+  test('probes of the link and acknowledgements pass everything', async () => {
+    const desk = await blocked()
+    desk.outbox.add(tell(1))
+    for (const kind of [FRAME.ping, FRAME.pong, FRAME.ack]) desk.outbox.add(control(kind))
+    const passedOn = Object.assign(tell(0), { kind: FRAME.ack })
+    desk.outbox.addRaw(encoded(passedOn), HOPS_AT + 1, passedOn)
+    desk.outbox.add(tell(2))
+    await turn()
+    // A connection that asks to wait takes them all the same.
+    expect(ids(desk)).toEqual([-FRAME.ping, -FRAME.pong, -FRAME.ack, -FRAME.ack])
+    desk.drain(Infinity)
+    expect(ids(desk).slice(4)).toEqual([1, 2])
+  })
+
+  test('what one node sends another keeps its order, and small frames of others pass large ones', async () => {
+    const desk = await blocked()
+    for (const seq of [1, 2]) addRaw(desk, Object.assign(tell(seq, BULK_BYTES), { from: 'x' }))
+    addRaw(desk, Object.assign(tell(3), { from: 'x' }))
+    addRaw(desk, Object.assign(tell(4), { from: 'y' }))
+    addRaw(desk, Object.assign(tell(5), { from: 'y' }))
+    desk.drain(Infinity)
+    expect(ids(desk)).toEqual([4, 1, 5, 2, 3])
+  })
+
+  test('news of the cluster, and a goodbye, pass nothing that was sent before', async () => {
+    const desk = await blocked()
+    desk.outbox.add(tell(1, BULK_BYTES))
+    desk.outbox.add(control(FRAME.cluster))
+    desk.outbox.add(tell(2))
+    desk.outbox.add(control(FRAME.goaway))
+    desk.drain(Infinity)
+    expect(ids(desk)).toEqual([1, -FRAME.cluster, 2, -FRAME.goaway])
+  })
+
+  test('a flush sends all the same, and so does a frame with attachments', async () => {
+    const desk = await blocked()
+    desk.outbox.add(tell(1))
+    desk.outbox.flush()
+    expect(ids(desk)).toEqual([1])
+    desk.outbox.add(tell(2))
+    desk.outbox.sendAlone(tell(3), transfer)
+    expect(ids(desk)).toEqual([1, 2, 3])
+    expect(desk.sent.map(({ attachments }) => attachments)).toEqual([undefined, undefined, transfer])
   })
 })
 
@@ -280,12 +388,12 @@ test('the bytes that leave are always those of all frames, in order, and what is
             alone++
             break
           case 'raw':
-            desk.outbox.addRaw(encoded(tell(i, one.payloadBytes)), HOPS_AT)
+            addRaw(desk, tell(i, one.payloadBytes))
             expected.push(encoded(Object.assign(tell(i, one.payloadBytes), { hops: 4 })))
             break
           case 'kept': {
             const { chunk, bounds } = chunks[one.chunk]!
-            desk.outbox.addKept(chunk, ...bounds[one.frame]!)
+            desk.outbox.addKept(chunk, ...bounds[one.frame]!, '')
             expected.push(chunk.slice(...bounds[one.frame]!))
             break
           }
