@@ -20,7 +20,8 @@ export const SET = 4
 export const MAP = 5
 export const REFERENCE = 6
 export const INDEX = 7
-const ELEMENTS = 8
+export const STREAM = 8
+const ELEMENTS = 9
 
 /** What has to follow a tag; nothing where the tag is not one of ours. */
 export function contentOf(tag: number): number {
@@ -37,9 +38,10 @@ export function contentOf(tag: number): number {
     case 259:
       return MAP
     case 0x5075:
-    case 0x5076:
     case 0x5078:
       return REFERENCE
+    case 0x5076:
+      return STREAM
     case 0x5077:
       return INDEX
     default:
@@ -66,6 +68,7 @@ export function isContent(content: number, major: number, info: number, value: n
     case MAP:
       return major === 5
     case REFERENCE:
+    case STREAM:
       return major === 4 && value <= MAX_FIELDS
     case INDEX:
       return major === 0

@@ -20,6 +20,7 @@ import {
   REFERENCE,
   regExpCost,
   SET,
+  STREAM,
 } from './cbor-content.ts'
 import { bignumAt, CborKeys, scalarAt } from './cbor-keys.ts'
 import { findBadUtf8, mendSurrogate } from './utf8.ts'
@@ -31,10 +32,13 @@ export const MAX_ITEMS = 100_000
 const BYTES_COST = 3
 const TAGGED_BYTES_COST = 4
 const ERROR_COST = 100
+/** A stream of more than two fields is a web stream, which is slow to make for the platform. */
+const STREAM_FIELDS = 2
+const WEB_STREAM_COST = 150
 /** Engines find numbers in Sets, and among keys of Maps, by hashes everybody knows: numbers can be chosen to collide. */
 const NUMBER_MEMBER_COST = 50
 const BIGINT_MEMBER_COST = 100
-/** Values of fewer bytes count for less than half of {@link MAX_ITEMS}: errors, Sets, Maps and the like in them apart. */
+/** Values of fewer bytes count for less than half of {@link MAX_ITEMS}: errors, Sets, Maps, web streams and the like in them apart. */
 export const HARMLESS_BYTES = 12_000
 
 /** Texts up to this long, in bytes, keep a leading byte order mark however the library reads them. */
@@ -127,7 +131,7 @@ export function scanCbor(bytes: Uint8Array, isOurs = false): CborScan {
       tag = value
       content = contentOf(tag)
       if (content === NOTHING) return bad(start, `tag ${tag}`)
-      if (content === REFERENCE || content === INDEX) hasReferences = true
+      if (content === REFERENCE || content === INDEX || content === STREAM) hasReferences = true
       continue
     }
 
@@ -187,6 +191,7 @@ export function scanCbor(bytes: Uint8Array, isOurs = false): CborScan {
         const items = major === 4 ? value : 2 * value
         allLeft += items
         if (allLeft > byteLength - at) return bad(start, 'more items than bytes')
+        if (content === STREAM && value > STREAM_FIELDS) count += WEB_STREAM_COST
         if (items === 0) break
         levels[depth] = level
         missing[depth++] = left
@@ -221,6 +226,7 @@ function levelOf(content: number, major: number, value: number): number {
     case MAP:
       return IN_MAP
     case REFERENCE:
+    case STREAM:
       return IN_FIELDS
     default:
       return major === 4 ? IN_ARRAY : IN_OBJECT

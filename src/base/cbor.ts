@@ -145,9 +145,10 @@ export interface Lowering {
 const BIGINT_BITS = 8n * BigInt(MAX_BIGNUM_BYTES)
 /** The tag of errors and regular expressions. */
 const NAMED_TAG = 27
-/** What a bigint, an error or regular expression, a member of a Set or a key of a Map counts for at most. */
+/** What a bigint, an error or regular expression, a stream, a member of a Set or a key of a Map counts for at most. */
 const BIGINT_WORK = 2200
 const NAMED_WORK = 110
+const STREAM_WORK = 160
 const MEMBER_WORK = 100
 
 /**
@@ -184,7 +185,7 @@ function lowerAt(value: unknown, lowering: Lowering | undefined, path: string, d
     case 'object':
       break
     case 'function': {
-      const tag = (value as { [lowered]?(): Tag })[lowered]?.() ?? lowering?.lower(value)
+      const tag = (value as { [lowered]?(): Tag })[lowered]?.() ?? tagged(value, lowering)
       if (tag) return tag
       throw refused(value, path)
     }
@@ -201,7 +202,7 @@ function lowerAt(value: unknown, lowering: Lowering | undefined, path: string, d
   const prototype: unknown = Object.getPrototypeOf(value)
   const own = (value as { [lowered]?(): Tag })[lowered]
   if (own) return own.call(value)
-  if (lowering && Symbol.asyncIterator in value) return lowering.lower(value) ?? value
+  if (lowering && Symbol.asyncIterator in value) return tagged(value, lowering) ?? value
   if (prototype === Object.prototype || prototype === null)
     return lowerFields(value as Record<string, unknown>, lowering, path, depth, prototype)
   if (Array.isArray(value)) return lowerItems(value, lowering, path, depth)
@@ -222,12 +223,19 @@ function lowerAt(value: unknown, lowering: Lowering | undefined, path: string, d
     work += MEMBER_WORK * value.size
     return new Set([...value].map((item) => lowerAt(item, lowering, `${path}<item>`, depth + 1)))
   }
-  const tag = lowering?.lower(value)
+  const tag = tagged(value, lowering)
   if (tag) return tag
   if (value instanceof Error) return lowerError(value)
   if (value instanceof RegExp) return lowerRegExp(value, path)
   if (isOpaque(value)) throw refused(value, path)
   return lowerFields({ ...value } as Record<string, unknown>, lowering, path, depth, Object.prototype)
+}
+
+/** The form `lowering` has for a value, which may be a stream. */
+function tagged(value: object, lowering: Lowering | undefined): Tag | undefined {
+  const tag = lowering?.lower(value)
+  if (tag) work += STREAM_WORK
+  return tag
 }
 
 function lowerFields(

@@ -113,6 +113,16 @@ describe('what a reader would refuse is refused where it is sent, with its place
     expect(() => encodeCbor(lower(value))).toThrow(refusal('expected a value others can read, got'))
   })
 
+  test('more web streams than others read', () => {
+    const lowering = { lower: () => new Tag([1, 1, true], 0x5076) }
+    const streams = (count: number): Uint8Array => {
+      const value = Array.from({ length: count }, () => new ReadableStream())
+      return encodeCbor(lower(value, lowering))
+    }
+    expect(scanCbor(streams(645)).errorAt).toBe(-1)
+    expect(() => streams(646)).toThrow(refusal('expected a value others can read, got'))
+  })
+
   test('what is nearly too much is written, and read', () => {
     const much: unknown[] = [
       new Set(Array.from({ length: 800 }, (_, i) => i % 24 || i)),

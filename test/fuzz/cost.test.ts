@@ -2,13 +2,14 @@
  * The most work a payload of 64 KiB can make, in every way known: counted by the scan, in a bounded time, and nothing of it
  * stays. The bound of time is twenty times what is promised, for machines that do other things meanwhile.
  */
-import { expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { decodeCbor } from '../../src/base/cbor.ts'
 import { scanCbor } from '../../src/base/cbor-scan.ts'
 import { ProtocolError } from '../../src/base/errors.ts'
 import { macrotask } from '../../src/base/macrotask.ts'
-import { Frame } from '../../src/wire/frame.ts'
+import { FRAME, Frame } from '../../src/wire/frame.ts'
 import { FrameReader } from '../../src/wire/frame-reader.ts'
+import { Nodes, puppet } from '../cluster/memory-nodes.ts'
 
 declare const gc: () => void
 
@@ -70,7 +71,22 @@ let fresh = 0
 /** A key no engine has seen before. */
 const freshKey = (): number[] => text((fresh++).toString(36).padStart(5, '~'))
 
-const SHAPES: readonly (readonly [name: string, make: () => readonly Uint8Array[]])[] = [
+type Shape = readonly [name: string, make: () => readonly Uint8Array[]]
+
+const NODE_ID = text('A'.repeat(22))
+const actorId = (index: number): number[] => text(String(index).padStart(22, 'A'))
+const uint16 = (index: number): number[] => [0x19, index >> 8, index & 255]
+
+/** What a node makes something of behind the scan. */
+const REFERENCES: readonly Shape[] = [
+  ['web streams', () => many([], LIST, (i) => [0xd9, 0x50, 0x76, 0x83, ...uint16(i + 1), 1, 0xf5])],
+  ['streams', () => many([], LIST, (i) => [0xd9, 0x50, 0x76, 0x82, ...uint16(i + 1), 1])],
+  ['functions', () => many([], LIST, (i) => [0xd9, 0x50, 0x78, 0x82, ...NODE_ID, ...actorId(i)])],
+  ['refs of many nodes', () => many([], LIST, (i) => [0xd9, 0x50, 0x75, 0x83, ...actorId(i), ...actorId(i), 0xf6])],
+]
+
+const SHAPES: readonly Shape[] = [
+  ...REFERENCES,
   ['numbers', () => many([], LIST, () => [0])],
   ['empty lists', () => many([], LIST, () => [0x80])],
   ['empty objects', () => many([], LIST, () => [0xa0])],
@@ -109,7 +125,7 @@ const SHAPES: readonly (readonly [name: string, make: () => readonly Uint8Array[
   ],
   ['sets', () => many([], LIST, () => [...SET_TAG, 0x80])],
   ['maps', () => many([], LIST, () => [...MAP_TAG, 0xa0])],
-  ['references', () => many([], LIST, () => [0xd9, 0x50, 0x75, 0x80])],
+  ['empty references', () => many([], LIST, () => [0xd9, 0x50, 0x75, 0x80])],
   ['the largest big numbers', () => many([], LIST, () => [0xc2, 0x59, 4, 0, ...new Array<number>(1024).fill(255)])],
   ['small big numbers', () => many([], LIST, () => [0xc2, 0x40])],
   ['a Set of numbers that collide', () => many(SET_TAG, LIST, (i) => [0x1a, ...word(colliding[i % 2_400]!)])],
@@ -170,6 +186,46 @@ test('nothing of any of them stays', { timeout: 30_000 }, async () => {
   const before = await heapBytes()
   for (let i = 0; i < 3; i++) for (const bytes of all) attempt(bytes)
   expect((await heapBytes()) - before).toBeLessThan(MAX_LASTING_BYTES)
+})
+
+const nodes = new Nodes()
+afterEach(() => nodes.stop())
+
+test.each(REFERENCES)('%s: little time for a whole node', async (_name, make) => {
+  const target = await nodes.start()
+  let got = 0
+  const { id: actor } = await target.spawn({ receive: () => void got++ }, 'sink', { public: true })
+  for (const payload of make()) {
+    const times: number[] = []
+    for (let attempt = 1; attempt <= 5; attempt++) {
+      const neighbour = await puppet(target)
+      const before = got
+      const start = performance.now()
+      neighbour.send({ kind: FRAME.tell, session: 1, seq: 1, actor, flags: 6, payload })
+      neighbour.send({ kind: FRAME.ping, id: 1 })
+      await neighbour.when(({ kind }) => kind === FRAME.pong)
+      times.push(performance.now() - start)
+      expect(got).toBe(before + 1)
+      neighbour.close()
+      await neighbour.over
+    }
+    expect(Math.min(...times)).toBeLessThan(MAX_MS)
+  }
+})
+
+test('of the web streams in 64 KiB a node makes no more than it has time for', async () => {
+  const target = await nodes.start()
+  const { id: actor } = await target.spawn({ receive: () => undefined }, 'sink', { public: true })
+  const made: number[] = []
+  for (const payload of REFERENCES[0]![1]()) {
+    const neighbour = await puppet(target)
+    const before = target.census().streams
+    neighbour.send({ kind: FRAME.tell, session: 1, seq: 1, actor, flags: 6, payload })
+    neighbour.send({ kind: FRAME.ping, id: 1 })
+    await neighbour.when(({ kind }) => kind === FRAME.pong)
+    made.push(target.census().streams - before)
+  }
+  expect(made).toEqual([645, 0])
 })
 
 test('64 KiB of the smallest frames are read in little time', () => {

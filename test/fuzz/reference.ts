@@ -170,6 +170,7 @@ function costOf(item: Item, isMember: boolean): number {
     cost += 100
     if (content!.items.length === 3) cost += regExpCost(textOf(content!.items[1]!), textOf(content!.items[2]!))
   }
+  if (major === 6 && number === 20_598n && content!.items.length > 2) cost += 150
   if (major === 6 && (number === 258n || number === 259n)) {
     const isSet = number === 258n
     return cost + 1 + content!.items.reduce((sum, inner, i) => sum + costOf(inner, isSet || i % 2 === 0), 0)

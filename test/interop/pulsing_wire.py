@@ -325,6 +325,8 @@ class _Scan:
         self.missing += items
         if self.missing > len(self.cursor.data) - self.cursor.at:
             raise self.refuse(3)
+        if tag == STREAM and number > 2:
+            self.count += 150
         if items == 0:
             return
         kind = {258: "set", 259: "map", 27: "texts", REF: "fields", STREAM: "fields", FUNCTION: "fields"}.get(

@@ -333,6 +333,7 @@ const HOSTILE_VALUES: readonly (readonly [name: string, hex: string])[] = [
   ['a list of 962 errors', `9903c2${'d81b82616160'.repeat(962)}`],
   ['a set of 918 big integers', `d90102990396${'c240'.repeat(918)}`],
   ['a set of 991 integers of 8 bytes', `d901029903df${'1b0000000000000000'.repeat(991)}`],
+  ['a list of 646 web streams', `990286${'d95076830101f5'.repeat(646)}`],
   ['texts that cost 1145 where 1144 are left', costly(1145, '60'.repeat(1145))],
   ['byte strings that cost 1148 where 1144 are left', costly(287, '40'.repeat(287))],
   ['typed arrays that cost 1152 where 1144 are left', costly(128, 'd84040'.repeat(128))],
