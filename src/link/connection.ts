@@ -15,6 +15,11 @@ export interface Attachments {
 
 /** The owner's side of a connection. Calls never overlap and come in the order things happened. */
 export interface ConnectionHandler {
+  /**
+   * Whether the other side is not let in yet: a transport that takes connections from anybody ends one that brings more
+   * than a greeting meanwhile. Read again and again; default false.
+   */
+  readonly isStranger?: boolean
   /** One batch, byte for byte as it was sent, in order. The bytes belong to the handler; they may be a view of a larger buffer. */
   received(batch: Uint8Array, attachments?: readonly unknown[]): void
   /** After a `send` that answered false: there is room again. */

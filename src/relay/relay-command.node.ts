@@ -1,6 +1,7 @@
 /** `pulsing relay`: a relay that runs until it is told to end. */
 import { INSPECTION_RULES, type InspectionRule } from '../cluster/inspection-rule.ts'
-import { readOptions, readToken, UsageError } from './command-line.node.ts'
+import { DEFAULT_MAX_CONNECTIONS } from '../transport/websocket/listener.node.ts'
+import { readCount, readOptions, readToken, UsageError } from './command-line.node.ts'
 import { DEFAULT_RELAY_HOST, DEFAULT_RELAY_PORT, startRelay } from './relay.node.ts'
 
 const USAGE = `Usage: pulsing relay [options]
@@ -15,6 +16,8 @@ Options:
   --seed <address>   Another relay to join, ws://host:port. May be repeated.
   --origin <origin>  A web origin whose pages may connect, or '*'. May be repeated.
                      Default: pages of this machine only.
+  --max-connections <number>
+                     Most connections at a time. Default ${DEFAULT_MAX_CONNECTIONS}.
   --inspect <who>    Who is told about the cluster through this relay: ${INSPECTION_RULES.join(', ')}.
                      Default this-machine.
   --management       Lets them stop actors too.
@@ -32,6 +35,7 @@ export async function runRelay(args: string[]): Promise<void> {
     advertise: { type: 'string' },
     seed: { type: 'string', multiple: true },
     origin: { type: 'string', multiple: true },
+    'max-connections': { type: 'string' },
     inspect: { type: 'string' },
     management: { type: 'boolean' },
     authority: { type: 'boolean' },
@@ -43,12 +47,14 @@ export async function runRelay(args: string[]): Promise<void> {
   }
   const token = readToken()
   const inspect = readRule(values.inspect)
+  const maxConnections = readCount('--max-connections', values['max-connections'])
   const running = await startRelay({
     host: values.host ?? DEFAULT_RELAY_HOST,
     port: readPort(values.port),
     ...(values.advertise === undefined ? {} : { advertise: values.advertise }),
     ...(values.seed ? { seeds: values.seed } : {}),
     ...(values.origin ? { origins: values.origin.includes('*') ? '*' : values.origin } : {}),
+    ...(maxConnections === undefined ? {} : { maxConnections }),
     ...(inspect ? { inspect } : {}),
     management: values.management === true,
     authority: values.authority === true,

@@ -14,7 +14,7 @@ import { Network } from '../network.ts'
 import { webSocketBothWays } from '../system.node.ts'
 import { startSystem } from '../system.ts'
 import { messagePort } from '../transport/message-port/message-port-transport.ts'
-import { listenOn } from '../transport/websocket/listener.node.ts'
+import { DEFAULT_MAX_CONNECTIONS, listenOn } from '../transport/websocket/listener.node.ts'
 
 /** The address a relay binds unless told otherwise: this machine only. */
 export const DEFAULT_RELAY_HOST = '127.0.0.1'
@@ -44,6 +44,8 @@ export interface RelayOptions {
    * authentication. Default: pages of `localhost`, `127.0.0.1` and `[::1]` connecting from this machine.
    */
   readonly origins?: readonly string[] | '*'
+  /** Most connections at a time; more are refused with 503. Default {@link DEFAULT_MAX_CONNECTIONS}. */
+  readonly maxConnections?: number
   /** Addresses of other relays to join, as `SystemConfig.withSeeds` takes them. Default none. */
   readonly seeds?: readonly string[]
   /** Who may link to this relay. Default: everybody `origins` lets through. */
@@ -104,6 +106,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
     path,
     advertise,
     origins,
+    maxConnections = DEFAULT_MAX_CONNECTIONS,
     seeds,
     auth,
     inspect,
@@ -114,6 +117,8 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   } = options
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new ConfigError(`expected port as an integer from 0 to 65535, got ${describe(port)}`)
+  if (!Number.isSafeInteger(maxConnections) || maxConnections < 1)
+    throw new ConfigError(`expected maxConnections as a whole number from 1, got ${describe(maxConnections)}`)
   let config = SystemConfig.withAddr(`ws://${host.includes(':') ? `[${host}]` : host}:${port}`)
   if (advertise !== undefined) {
     config = config.withAdvertisedAddr(advertise)
@@ -129,7 +134,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   if (inspect !== undefined) config = config.withLimits({ inspect })
   if (management !== undefined) config = config.withLimits({ management })
   if (logger) config = config.withLogger(logger)
-  const listening = origins === undefined ? {} : { origins }
+  const listening = origins === undefined ? { maxConnections } : { maxConnections, origins }
   const webSocket = webSocketBothWays(listening)
   const onServer = server && { ...listening, ...(path === undefined ? {} : { path }) }
   const transport = onServer

@@ -8,6 +8,7 @@ import { deferred } from '../../src/base/deferred.ts'
 import type { Connection } from '../../src/link/connection.ts'
 import {
   listenOn,
+  MAX_STRANGER_BYTES,
   type WebSocketListenerOptions,
   webSocketListener,
 } from '../../src/transport/websocket/listener.node.ts'
@@ -68,6 +69,12 @@ async function rawClient(address: string): Promise<Socket> {
   )
   await once(socket, 'data')
   return socket
+}
+
+/** Settles when a client's connection is over, however rudely. */
+function closing(client: Socket): Promise<void> {
+  client.on('error', () => undefined)
+  return new Promise((resolve) => client.once('close', () => resolve()))
 }
 
 /** The HTTP status of a handshake, 101 when it succeeds. */
@@ -290,6 +297,68 @@ describe('a hostile or broken client closes its own connection only:', () => {
     connection.send(new Uint8Array(1001))
     for (const owner of owners) expect(await owner.ended).toMatchObject({ name: 'ProtocolError' })
     expect(owners[1]!.batches).toEqual([])
+  })
+})
+
+describe('somebody who is not let in yet', () => {
+  class Doorkeeper extends Owner {
+    isStranger = true
+  }
+
+  /** A listener whose connections are opened as they come, as those of links are. */
+  async function guarded() {
+    const first = deferred<Doorkeeper>()
+    const listener = await webSocketListener().listen!('ws://127.0.0.1:0', (connection) => {
+      cleanups.push(() => connection.abort())
+      first.resolve(new Doorkeeper(connection))
+    })
+    cleanups.push(() => listener.close())
+    return { address: listener.address, first: first.promise }
+  }
+
+  test.each([
+    ['one message that never ends', [0x82, 0xff, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], 0],
+    ['many whole messages', [0x82, 0xfe, 0x03, 0xf8, 0, 0, 0, 0], 1016],
+    ['many pongs', [0x8a, 0xfd, 0, 0, 0, 0], 125],
+  ])('may not send more than a greeting: %s', async (_name, head, length) => {
+    const { address, first } = await guarded()
+    const client = await rawClient(address)
+    const owner = await first
+    const over = closing(client)
+    const message = Buffer.concat([Buffer.from(head), Buffer.alloc(length)])
+    if (length === 0) client.write(Buffer.concat([message, Buffer.alloc(4 * MAX_STRANGER_BYTES)]))
+    else for (let sent = 0; sent < 4 * MAX_STRANGER_BYTES; sent += message.length) client.write(message)
+    expect(await owner.ended).toMatchObject({
+      name: 'ProtocolError',
+      message: expect.stringMatching(
+        /^expected at most 65536 bytes from 127\.0\.0\.1:\d+ before it is let in, got \d+$/,
+      ),
+    })
+    await over
+  })
+
+  test('is cut off although the connection was given up already, and is only waited for', async () => {
+    const { address, first } = await guarded()
+    const client = await rawClient(address)
+    const owner = await first
+    const over = closing(client)
+    client.write(Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x61]))
+    expect(await owner.ended).toMatchObject({ name: 'ProtocolError', message: expect.stringContaining('got text') })
+    client.write(Buffer.concat([Buffer.from([0x82, 0xff, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]), Buffer.alloc(262_144)]))
+    await over
+  })
+
+  test('may send all it likes once it is let in, however much it was before', async () => {
+    const { address, first } = await guarded()
+    const connection = await dial(address)
+    const owner = await first
+    connection.send(new Uint8Array(60_000))
+    await owner.arrived(1)
+    owner.isStranger = false
+    connection.send(new Uint8Array(10_000))
+    connection.send(new Uint8Array(1_000_000).fill(7))
+    await owner.arrived(3)
+    expect(owner.batches.map(({ byteLength }) => byteLength)).toEqual([60_000, 10_000, 1_000_000])
   })
 })
 

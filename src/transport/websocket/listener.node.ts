@@ -8,7 +8,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
-import { ConfigError, describe } from '../../base/errors.ts'
+import { ConfigError, describe, ProtocolError } from '../../base/errors.ts'
 import { macrotask } from '../../base/macrotask.ts'
 import type { Connection, Listener, Transport } from '../../link/connection.ts'
 import { admits, isLocal } from './origin-policy.ts'
@@ -24,6 +24,10 @@ const CLOSE_TIMEOUT_MS = 5_000
 /** WebSocket fragments one message may come in, and network reads one frame may be spread over: tiny ones cost memory far beyond their bytes. */
 const MAX_FRAGMENTS = 4_096
 const MAX_BUFFERED_CHUNKS = 65_536
+/** Bytes taken of somebody who is not let in yet, whatever they are: a greeting is far less, a batch may be far more. */
+export const MAX_STRANGER_BYTES: number = 64 * 1024
+/** Connections at a time, unless the listener is told otherwise. */
+export const DEFAULT_MAX_CONNECTIONS = 10_000
 
 export interface WebSocketListenerOptions {
   /**
@@ -34,7 +38,7 @@ export interface WebSocketListenerOptions {
   readonly origins?: readonly string[] | '*'
   /** The largest batch taken and sent; a larger one closes its connection. Default {@link DEFAULT_MAX_BATCH_BYTES}. */
   readonly maxBatchBytes?: number
-  /** Most connections at a time; more are refused with 503. Default: no limit. */
+  /** Most connections at a time; more are refused with 503. Default {@link DEFAULT_MAX_CONNECTIONS}. */
   readonly maxConnections?: number
 }
 
@@ -166,7 +170,7 @@ class Upgrades {
     const { remoteAddress, remotePort } = request.socket
     // Two names: version 8 of the protocol, which `ws` still speaks, called it differently.
     const origin = request.headers.origin ?? request.headers['sec-websocket-origin']?.toString()
-    const isFull = this.#server.clients.size >= (this.#options.maxConnections ?? Infinity)
+    const isFull = this.#server.clients.size >= (this.#options.maxConnections ?? DEFAULT_MAX_CONNECTIONS)
     if (isFull || !admits(this.#options.origins, { origin, remoteAddress })) {
       refuse(socket, isFull ? '503 Service Unavailable' : '403 Forbidden')
       return
@@ -175,13 +179,31 @@ class Upgrades {
       const peer = `${remoteAddress}:${remotePort}`
       const isFromThisMachine = isLocal({ origin, remoteAddress }) && !isForwarded(request)
       const options = { maxBatchBytes: this.#maxBatchBytes, peer, isFromThisMachine }
-      this.#accept(new SocketConnection(webSocket as unknown as WebSocketLike, options))
+      const connection = new SocketConnection(webSocket as unknown as WebSocketLike, options)
+      this.#accept(connection)
+      if (connection.isFromStranger) watchStranger(socket, connection, peer)
     })
   }
 
   close(): void {
     this.#server.close()
   }
+}
+
+/** Counts what is read from the network until the other side is let in: `ws` keeps all of a message that is not whole yet. */
+function watchStranger(socket: Duplex, connection: SocketConnection, peer: string): void {
+  let bytes = 0
+  const count = (chunk: Buffer): void => {
+    bytes += chunk.byteLength
+    if (!connection.isFromStranger) socket.off('data', count)
+    else if (bytes > MAX_STRANGER_BYTES)
+      connection.cutOff(
+        new ProtocolError(
+          `expected at most ${MAX_STRANGER_BYTES} bytes from ${peer} before it is let in, got ${bytes}`,
+        ),
+      )
+  }
+  socket.on('data', count)
 }
 
 /** Whether a proxy sent the request on: its address is not that of who asks. */

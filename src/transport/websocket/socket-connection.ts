@@ -46,6 +46,7 @@ export class SocketConnection implements Connection {
   readonly #clock: Clock
   readonly #callsBack: boolean
   readonly #inbox: Inbox
+  #handler: ConnectionHandler | undefined
   #state: 'open' | 'closing' | 'over' = 'open'
   #isBlocked = false
   #poll: Timer | undefined
@@ -71,8 +72,14 @@ export class SocketConnection implements Connection {
     return this.#socket.bufferedAmount
   }
 
+  /** Whether who took this connection has not let the other side in yet. */
+  get isFromStranger(): boolean {
+    return this.#handler?.isStranger === true
+  }
+
   open(handler: ConnectionHandler): void {
     this.#inbox.open(handler)
+    this.#handler = handler
   }
 
   send(batch: Uint8Array, _attachments?: Attachments): boolean {
@@ -109,6 +116,12 @@ export class SocketConnection implements Connection {
     if (this.#callsBack) this.#socket.terminate?.()
     else this.#socket.close(CLOSED_BY_ABORT, shortReason(reason))
     this.#finish(new UnreachableError(`the connection with ${this.#peer} was aborted: ${reason}`), true)
+  }
+
+  /** Ends the connection at once for a fault of the other side, however far its end was. */
+  cutOff(error: PulsingError): void {
+    this.#socket.terminate?.()
+    this.#finish(error, true)
   }
 
   #onMessage(data: unknown): void {
