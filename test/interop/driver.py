@@ -59,6 +59,13 @@ class Driver:
             await self.node.changed.wait()
         return True
 
+    async def hidden(self, node: str, hidden: bool) -> bool:
+        """Settles when the page of a node is hidden, or is not."""
+        while node not in self.node.records or self.node.records[node].is_hidden != hidden:
+            self.node.changed.clear()
+            await self.node.changed.wait()
+        return self.node._is_open
+
     async def tell_twice(self, name: str, values: list) -> None:
         """Tells, and sends every frame of it once more."""
         ref = await self.node.find(name)

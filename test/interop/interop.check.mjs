@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { after, before, beforeEach, describe, test } from 'node:test'
+import { encode } from 'cbor-x'
 import { WebSocket, WebSocketServer } from 'ws'
 import {
   asActor,
@@ -542,6 +543,31 @@ describe('links', { timeout: 120_000 }, () => {
       await closed
       assert.ok(Buffer.concat(received).includes(Buffer.from([0x83, 0x03, 0x03])), name)
     }
+  })
+
+  test('a page that is hidden, and shown again, stays a member of the client', async () => {
+    const node = await PythonNode.start(relay.url)
+    const page = new WebSocket(relay.url)
+    await new Promise((resolve) => page.once('open', resolve))
+    const told = (...updates) => {
+      const payload = encode(updates)
+      page.send(Buffer.concat([Buffer.from([0x82, 9, 0x59, payload.length >> 8, payload.length & 255]), payload]))
+    }
+    page.send(bytesOf('hello'))
+    await new Promise((resolve) => page.once('message', resolve))
+    page.send(bytesOf('welcome'))
+    const id = 'A'.repeat(22)
+    told(['node', id, 1, 'leaf', null, [], [], [node.neighbour], []], ['synced'])
+    assert.equal(await node.do('hidden', { node: id, hidden: false }), true)
+    told(['state', id, 2, 'hidden'])
+    assert.equal(await node.do('hidden', { node: id, hidden: true }), true)
+    told(['state', id, 3, 'visible', 'and something of a later version'])
+    assert.equal(await node.do('hidden', { node: id, hidden: false }), true)
+    told(['state', id, 4, 'hidden'])
+    const other = await PythonNode.start(relay.url)
+    assert.equal(await other.do('hidden', { node: id, hidden: true }), true)
+    assert.equal(await node.do('ask', { name: 'echo', value: 'still linked' }), 'still linked')
+    page.terminate()
   })
 
   test('the client answers ping with pong of the same id', async () => {

@@ -687,6 +687,7 @@ class Record:
     kind: str
     links: set
     names: dict
+    is_hidden: bool = False
     is_gone: bool = False
 
 
@@ -986,17 +987,17 @@ class Node:
             elif op == "gone":
                 self._bury(update[1])
             elif op == "node":
-                _, id_, version, kind, _, _, _, links, names = update[:9]
+                _, id_, version, kind, _, _, _, links, names, *later = update
                 known = self.records.get(id_)
                 if known is None or (not known.is_gone and known.version < version):
-                    self.records[id_] = Record(version, kind, set(links), dict(names))
-            elif op in ("link", "name"):
+                    self.records[id_] = Record(version, kind, set(links), dict(names), later[:1] == ["hidden"])
+            elif op in ("link", "name", "state"):
                 self._change_record(*update[:5])
             else:
                 raise ProtocolError(f"expected an update, got {op}")
         self._update_members()
 
-    def _change_record(self, op: str, id_: str, version: int, what: str, state: Any) -> None:
+    def _change_record(self, op: str, id_: str, version: int, what: str, state: Any = None) -> None:
         record = self.records.get(id_)
         if record is None or version > record.version + 1:
             self._tell_cluster([["want", id_]])
@@ -1004,6 +1005,8 @@ class Node:
             record.version = version
             if op == "link":
                 (record.links.add if state else record.links.discard)(what)
+            elif op == "state":
+                record.is_hidden = what == "hidden"
             elif state is None:
                 record.names.pop(what, None)
             else:
