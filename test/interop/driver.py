@@ -59,12 +59,12 @@ class Driver:
             await self.node.changed.wait()
         return True
 
-    async def hidden(self, node: str, hidden: bool) -> bool:
-        """Settles when the page of a node is hidden, or is not."""
+    async def hidden(self, node: str, hidden: bool) -> int:
+        """Settles when the page of a node is hidden, or is not; how many links that took."""
         while node not in self.node.records or self.node.records[node].is_hidden != hidden:
             self.node.changed.clear()
             await self.node.changed.wait()
-        return self.node._is_open
+        return self.node.links
 
     async def tell_twice(self, name: str, values: list) -> None:
         """Tells, and sends every frame of it once more."""

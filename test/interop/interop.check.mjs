@@ -545,7 +545,7 @@ describe('links', { timeout: 120_000 }, () => {
     }
   })
 
-  test('a page that is hidden, and shown again, stays a member of the client', async () => {
+  test('a page that is hidden, and shown again, is known to be, and costs the client no link', async () => {
     const node = await PythonNode.start(relay.url)
     const page = new WebSocket(relay.url)
     await new Promise((resolve) => page.once('open', resolve))
@@ -558,14 +558,14 @@ describe('links', { timeout: 120_000 }, () => {
     page.send(bytesOf('welcome'))
     const id = 'A'.repeat(22)
     told(['node', id, 1, 'leaf', null, [], [], [node.neighbour], []], ['synced'])
-    assert.equal(await node.do('hidden', { node: id, hidden: false }), true)
+    assert.equal(await node.do('hidden', { node: id, hidden: false }), 1)
     told(['state', id, 2, 'hidden'])
-    assert.equal(await node.do('hidden', { node: id, hidden: true }), true)
+    assert.equal(await node.do('hidden', { node: id, hidden: true }), 1)
     told(['state', id, 3, 'visible', 'and something of a later version'])
-    assert.equal(await node.do('hidden', { node: id, hidden: false }), true)
+    assert.equal(await node.do('hidden', { node: id, hidden: false }), 1)
     told(['state', id, 4, 'hidden'])
     const other = await PythonNode.start(relay.url)
-    assert.equal(await other.do('hidden', { node: id, hidden: true }), true)
+    assert.equal(await other.do('hidden', { node: id, hidden: true }), 1)
     assert.equal(await node.do('ask', { name: 'echo', value: 'still linked' }), 'still linked')
     page.terminate()
   })
