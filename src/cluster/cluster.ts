@@ -125,6 +125,7 @@ export class Cluster implements Routes {
   }
 
   linkTo(nodeId: string): Link | undefined {
+    this.neighbours.tellNow()
     const hop = this.topology.nextHop(nodeId)
     return hop === undefined ? this.#observers.get(nodeId) : this.neighbours.link(hop)
   }

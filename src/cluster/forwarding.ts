@@ -92,6 +92,8 @@ export class Forwarding {
       this.#refuse(link, from, frame, UNDELIVERABLE.never, 'the link there takes no message of this size')
       return
     }
+    // Who it is from, or what it speaks of, may be news over there.
+    if (this.#neighbours.hasNews) this.#neighbours.tellNow()
     next.forward(reader.raw, reader.hopsAt, frame)
   }
 

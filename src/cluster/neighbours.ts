@@ -54,7 +54,7 @@ export class Neighbours implements LinkHandler {
     return this.#links.size
   }
 
-  /** Another number whenever other links count. */
+  /** Another number whenever other links count, or there is news again: what is sent next must not overtake it. */
   get version(): number {
     return this.#version
   }
@@ -76,18 +76,31 @@ export class Neighbours implements LinkHandler {
 
   /**
    * Tells all neighbours but the one that told it, soon: of a thousand leaves that come at once, all others hear in a few
-   * frames. Who told a part of it may hear of it again.
+   * frames. Who told a part of it may hear of it again. What is sent in the meantime waits for {@link tellNow}.
    */
   tell(updates: readonly Update[], from?: Link): void {
+    if (updates.length === 0) return
     if (this.#news.length === 0) {
+      this.#version++
       this.#newsFrom = from
       macrotask(this.#tellAll)
     } else if (this.#newsFrom !== from) this.#newsFrom = undefined
     this.#news.push(...updates)
   }
 
+  /** Whether there is something all are still to be told. */
+  get hasNews(): boolean {
+    return this.#news.length > 0
+  }
+
+  /** What all are still to be told is told at once. */
+  tellNow(): void {
+    this.#tellAll()
+  }
+
   readonly #tellAll = (): void => {
     const news = this.#news
+    if (news.length === 0) return
     this.#news = []
     const links = [...this.#links.values()].filter((link) => link !== this.#newsFrom)
     if (links.length === 0) return
