@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { macrotask } from '../../src/base/macrotask.ts'
 import type { Connection } from '../../src/link/connection.ts'
 import { messagePort } from '../../src/transport/message-port/message-port-transport.ts'
+import { MAX_BATCH_BYTES } from '../../src/transport/message-port/port-connection.ts'
 import { NEVER } from '../conformance/listening-pair.ts'
 import { startWorker } from '../conformance/node-worker.ts'
 import { Owner, rejection } from './owner.ts'
@@ -223,14 +224,28 @@ describe('faults', () => {
     ['garbage', { some: 'object' }],
     ['text', 'batch'],
     ['a batch without attachments where some are announced', [new Uint8Array(1)]],
+    ['a batch of more than 16 MiB', new Uint8Array(MAX_BATCH_BYTES + 1)],
+    ['a batch of more than 16 MiB with attachments', [new Uint8Array(MAX_BATCH_BYTES + 1), []]],
+    ['numbers that are no bytes', new Float64Array(1)],
+    ['a view that is no array', [new DataView(new ArrayBuffer(8)), []]],
     ['more credit than was sent', 1],
     ['negative credit', -1],
     ['no number as credit', Number.NaN],
   ])('%s closes the connection with a ProtocolError', async (_name, message) => {
     const { connection, port } = await connectedByHand()
     port.postMessage(message)
-    expect(await new Owner(connection).ended).toMatchObject({ name: 'ProtocolError' })
+    const owner = new Owner(connection)
+    expect(await owner.ended).toMatchObject({ name: 'ProtocolError' })
+    expect(owner.batches).toEqual([])
     expect(connection.send(new Uint8Array(1))).toBe(false)
+  })
+
+  test('a batch of 16 MiB is none', async () => {
+    const { connection, port } = await connectedByHand()
+    const owner = new Owner(connection)
+    port.postMessage(new Uint8Array(MAX_BATCH_BYTES))
+    await owner.arrived(1)
+    connection.close()
   })
 
   test('a port that closes without goodbye is an UnreachableError', async () => {

@@ -99,11 +99,20 @@ export class PortConnection implements Connection {
   }
 
   readonly #onMessage = ({ data }: PortEvent): void => {
-    if (ArrayBuffer.isView(data)) this.#inbox.received(data as Uint8Array)
+    if (isBytes(data)) this.#received(data, undefined)
     else if (typeof data === 'number') this.#returned(data)
-    else if (Array.isArray(data) && ArrayBuffer.isView(data[0]) && Array.isArray(data[1]))
-      this.#inbox.received(data[0] as Uint8Array, data[1])
+    else if (Array.isArray(data) && isBytes(data[0]) && Array.isArray(data[1])) this.#received(data[0], data[1])
     else this.#greeted(data)
+  }
+
+  #received(batch: Uint8Array, attachments: readonly unknown[] | undefined): void {
+    const { byteLength } = batch
+    if (byteLength <= MAX_BATCH_BYTES) this.#inbox.received(batch, attachments)
+    else
+      this.#fail(
+        new ProtocolError(`expected batches of at most ${MAX_BATCH_BYTES} bytes on the port, got ${byteLength}`),
+        false,
+      )
   }
 
   #greeted(data: unknown): void {
@@ -172,6 +181,14 @@ export class PortConnection implements Connection {
 }
 
 const NOTHING: readonly object[] = []
+
+/** Whatever made them: threads and frames have a `Uint8Array` each. */
+function isBytes(data: unknown): data is Uint8Array {
+  return (
+    ArrayBuffer.isView(data) &&
+    (data as { readonly [Symbol.toStringTag]?: string })[Symbol.toStringTag] === 'Uint8Array'
+  )
+}
 
 function coversItsBuffer(view: Uint8Array): boolean {
   return view.byteLength === view.buffer.byteLength
