@@ -11,7 +11,7 @@ import { INSPECTION_RULES } from './cluster/inspection-rule.ts'
 import { DEFAULT_LEASE_MS } from './cluster/lease-table.ts'
 import { hasWildcardHost } from './cluster/wildcard.ts'
 import type { Auth } from './link/auth-setting.ts'
-import { authProblem } from './link/auth-setting.ts'
+import { authProblem, sealed } from './link/auth-setting.ts'
 import type { Transport } from './link/connection.ts'
 import { typeNameOf } from './proxy/as-actor.ts'
 
@@ -259,7 +259,7 @@ export class SystemConfig {
   withAuth(auth: Auth): SystemConfig {
     const problem = authProblem(auth)
     if (problem) throw new ConfigError(problem)
-    return this.#with({ auth })
+    return this.#with({ auth: sealed(auth) })
   }
 
   /**

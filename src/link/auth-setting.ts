@@ -1,5 +1,7 @@
-/** The `auth` setting of a node: its form, and what can be wrong with it. */
-import { describe } from '../base/errors.ts'
+/**
+ * The `auth` setting of a node: its form, and what can be wrong with it. A token is in no text made here or elsewhere,
+ * nor is anything that is where a token should be.
+ */
 
 /** What is known of a neighbour when it asks to be let in. */
 export interface Applicant {
@@ -29,16 +31,52 @@ export const MAX_TOKEN_LENGTH = 2048
 
 /** What is wrong with an `auth` setting, or undefined. */
 export function authProblem(auth: unknown): string | undefined {
-  if (typeof auth !== 'object' || auth === null) return `expected auth as { token?, verify? }, got ${describe(auth)}`
+  if (typeof auth !== 'object' || auth === null)
+    return `expected auth as { token?, verify? }, got ${describeSecret(auth)}`
   const { token, verify } = auth as Auth
   if (token !== undefined && typeof token !== 'string' && typeof token !== 'function')
-    return `expected auth.token as string or function, got ${describe(token)}`
+    return `expected auth.token as string or function, got ${describeSecret(token)}`
   if (verify !== undefined && typeof verify !== 'function')
-    return `expected auth.verify as function, got ${describe(verify)}`
+    return `expected auth.verify as function, got ${describeSecret(verify)}`
   if (typeof token === 'string' && (token.length === 0 || token.length > MAX_TOKEN_LENGTH || /[^ -~]/.test(token))) {
     return `expected auth.token of 1 to ${MAX_TOKEN_LENGTH} printable ASCII characters, got ${token.length} characters`
   }
   if (token === undefined && verify === undefined)
     return 'expected auth with a token, a verify function or both, got neither'
   return undefined
+}
+
+/** What stands where a token should, without what it is. */
+export function describeSecret(value: unknown): string {
+  return value === null ? 'null' : `something of type ${typeof value}`
+}
+
+/** The setting as a node keeps it: used as it is, and not shown by whatever shows what a node is made of. */
+export function sealed(auth: Auth): Auth {
+  return new SealedAuth(auth) as Auth
+}
+
+class SealedAuth {
+  readonly #auth: Auth
+
+  constructor(auth: Auth) {
+    this.#auth = auth
+  }
+
+  get token(): Auth['token'] {
+    const { token } = this.#auth
+    return typeof token === 'function' ? () => token.call(this.#auth) : token
+  }
+
+  get verify(): Auth['verify'] {
+    return this.#auth.verify?.bind(this.#auth)
+  }
+
+  toJSON(): string {
+    return '[hidden]'
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toJSON()
+  }
 }

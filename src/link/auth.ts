@@ -1,7 +1,7 @@
 /** Who may link to this node, and what this node shows to others. The transport has no part in it: the token goes in a frame, never in a URL. */
-import { AuthError, ConfigError, describe } from '../base/errors.ts'
+import { AuthError, ConfigError } from '../base/errors.ts'
 import type { Applicant, Auth } from './auth-setting.ts'
-import { MAX_TOKEN_LENGTH } from './auth-setting.ts'
+import { describeSecret, MAX_TOKEN_LENGTH } from './auth-setting.ts'
 
 /** The token to show. */
 export async function presentToken(auth: Auth | undefined): Promise<string | undefined> {
@@ -9,7 +9,7 @@ export async function presentToken(auth: Auth | undefined): Promise<string | und
   if (token === undefined) return undefined
   if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH) {
     throw new ConfigError(
-      `expected a token of at most ${MAX_TOKEN_LENGTH} characters, got ${typeof token === 'string' ? token.length : describe(token)}`,
+      `expected a token of at most ${MAX_TOKEN_LENGTH} characters, got ${typeof token === 'string' ? token.length : describeSecret(token)}`,
     )
   }
   return token

@@ -3,6 +3,7 @@ import { decodeCbor, encodeCbor, placeOf } from '../base/cbor.ts'
 import { describe, ProtocolError } from '../base/errors.ts'
 import { isId } from '../base/ids.ts'
 import { PROTOCOL_VERSION } from '../wire/frame.ts'
+import { describeSecret } from './auth-setting.ts'
 
 /** Largest first frame, in bytes. */
 export const MAX_HELLO_BYTES = 4096
@@ -58,13 +59,14 @@ export function decodeHello(bytes: Uint8Array): Hello {
     get('serial'),
     get('batch'),
   ]
-  if (!Array.isArray(versions) || versions.length !== 2 || !versions.every(Number.isInteger))
-    throw expected('versions as two integers', versions)
+  if (!Array.isArray(versions) || versions.length !== 2 || !versions.every(isVersion))
+    throw expected('versions as two integers from 1', versions)
   if (!isId(nodeId)) throw expected('a node id of 22 characters', nodeId)
   if (kind !== 'relay' && kind !== 'leaf') throw expected('kind "relay" or "leaf"', kind)
   if (!Array.isArray(features) || features.length > MAX_FEATURES || !features.every(isFeature))
     throw expected('a list of features', features)
-  if (token !== undefined && typeof token !== 'string') throw expected('token as text', token)
+  if (token !== undefined && typeof token !== 'string')
+    throw new ProtocolError(`expected in the hello token as text, got ${describeSecret(token)}`)
   if (serial !== undefined && (!Number.isSafeInteger(serial) || (serial as number) < 0))
     throw expected('a serial number', serial)
   if (batch !== undefined && (!Number.isSafeInteger(batch) || (batch as number) < 1))
@@ -83,6 +85,10 @@ export function decodeHello(bytes: Uint8Array): Hello {
 /** The highest version both sides speak, or undefined. */
 export function commonVersion([lowest, highest]: Hello['versions']): number | undefined {
   return lowest <= PROTOCOL_VERSION && PROTOCOL_VERSION <= highest ? PROTOCOL_VERSION : undefined
+}
+
+function isVersion(version: unknown): boolean {
+  return Number.isSafeInteger(version) && (version as number) >= 1
 }
 
 function isFeature(feature: unknown): boolean {

@@ -1,4 +1,5 @@
 /** Configurations: immutable, and wrong settings are refused at once with all that is wrong in one message. */
+import { inspect } from 'node:util'
 import { ConfigError, createActorSystem, isPulsingError, type Logger, SystemConfig } from 'pulsing'
 import { describe, expect, test } from 'vitest'
 import { quiet, startSystem } from './systems.ts'
@@ -203,6 +204,46 @@ test.each([undefined, null, 5, {}, [], { name: 'x' }])('%j is no transport', (tr
 
 test.each([undefined, null, 'token', {}, { token: 5 }, { verify: 'yes' }])('%j is no auth', (auth) => {
   problemsOf(() => standalone.withAuth(auth as never))
+})
+
+test.each([
+  'sesame',
+  { token: 5_318_008 },
+  { token: { sesame: 1 } },
+  { token: 'sesame\n' },
+  { token: `sesame${'x'.repeat(2048)}` },
+  { verify: 'sesame' },
+])('what is wrong with %j is told without showing it', (auth) => {
+  expect(`${problemsOf(() => standalone.withAuth(auth as never))}`).not.toMatch(/sesame|5318008/)
+})
+
+test('a token is shown by nothing that shows a configuration, or a system made of it', async () => {
+  for (const auth of [{ token: 'sesame' }, { token: () => 'sesame' }, { token: 'sesame', verify: () => true }]) {
+    const config = standalone.withAuth(auth).withLogger(quiet)
+    const system = await startSystem(config)
+    for (const value of [config, config.settings, { deep: [config] }, new ConfigError('no', { cause: config }), system])
+      expect(inspect(value, { depth: 20, showHidden: true, getters: true })).not.toContain('sesame')
+    const text = JSON.stringify([config, config.settings])
+    expect(text).toContain('"auth":"[hidden]"')
+    expect(text).not.toContain('sesame')
+    await system.shutdown()
+  }
+})
+
+test('auth is used as the object it was given as', async () => {
+  class Keys {
+    readonly #key = 'sesame'
+    token(): string {
+      return this.#key
+    }
+    verify({ token }: { readonly token: string | undefined }): boolean {
+      return token === this.#key
+    }
+  }
+  const { auth } = standalone.withAuth(new Keys()).settings
+  expect(await (auth!.token as () => string)()).toBe('sesame')
+  expect(auth!.verify!({ nodeId: 'a', kind: 'leaf', token: 'sesame' })).toBe(true)
+  expect(standalone.withAuth({ token: 'x' }).settings.auth!.verify).toBeUndefined()
 })
 
 test.each([undefined, null, {}, { debug: () => undefined }])('%j is no logger', (logger) => {

@@ -89,7 +89,7 @@ describe('the handshake', () => {
 
   test('takes a neighbour that speaks this version among others', async () => {
     const { end, raw } = linkToRaw()
-    raw.send(hello({ versions: [0, PROTOCOL_VERSION + 5] }))
+    raw.send(hello({ versions: [1, PROTOCOL_VERSION + 5] }))
     raw.send(welcome())
     await end.whenOpen
   })
@@ -140,6 +140,10 @@ describe('what is no hello', () => {
     ['a feature of 33 characters', hello({ features: ['f'.repeat(33)] })],
     ['a token that is no text', hello({ token: 7 as unknown as string })],
     ['versions that are none', hello({ versions: ['1', '2'] as unknown as [number, number] })],
+    ['a lowest version below 1', hello({ versions: [-1, 1] })],
+    ['versions that begin at 0', hello({ versions: [0, 1] })],
+    ['versions that are no integers', hello({ versions: [1, 1.5] })],
+    ['versions beyond all integers', hello({ versions: [1, 1e300] })],
     ['an unknown critical frame', Uint8Array.of(0x81, 0x0d)],
   ])('%s ends the link with a ProtocolError, and the neighbour is told', async (_what, bytes) => {
     const { end, raw } = linkToRaw()
