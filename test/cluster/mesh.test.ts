@@ -259,13 +259,13 @@ describe('a relay that left', () => {
 
   test('and came back is dialled as one never heard of', async () => {
     answer = refuse
-    const mesh = meshOf('a')
+    const mesh = meshOf('a', 1)
     mesh.add('b', 'ws://b')
     await clock.advanceAsync(HOUR_MS)
     mesh.remove('b')
     const before = dials.length
     mesh.add('b', 'ws://b')
-    await clock.advanceAsync(SOONEST_MS)
+    await clock.advanceAsync(LATEST_MS)
     expect(dials.length - before).toBe(2)
   })
 
