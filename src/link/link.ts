@@ -70,6 +70,7 @@ export class Link implements ConnectionHandler {
   #isRetiring = false
   #isClosing = false
   #hasSaidGoodbye = false
+  #isEnding = false
   #hasLeft = false
   #wasClosed = false
   #timer: Timer
@@ -110,6 +111,10 @@ export class Link implements ConnectionHandler {
   }
   get isOpen(): boolean {
     return this.#state === 'open' && !this.#isClosing
+  }
+  /** Whether nothing new is to be begun on it: one side has said goodbye, and not because there is another link. */
+  get isEnding(): boolean {
+    return this.#isEnding || !this.isOpen
   }
   /** Whether frames may carry attachments. */
   get transfers(): boolean {
@@ -178,9 +183,9 @@ export class Link implements ConnectionHandler {
     return this.#mayGoOn()
   }
 
-  /** Sends a frame, `head`, on as it came, one hop less. */
+  /** Sends a frame, `head`, on as it came, one hop less. Where a port is too full it is dropped: whoever sent it will again. */
   forward(raw: Uint8Array, hopsAt: number, head: Frame): void {
-    if (this.#state !== 'open') return
+    if (this.#state !== 'open' || (this.diesWithPeer && this.#isOverfull)) return
     this.#outbox.addRaw(raw, hopsAt, head)
     this.#mayGoOn()
   }
@@ -335,6 +340,7 @@ export class Link implements ConnectionHandler {
   #open(): void {
     if (!this.#hasAdmitted || !this.#isWelcome) return
     this.#state = 'open'
+    this.#outbox.maxBatchBytes = this.maxFrameBytes
     this.#timer.cancel()
     if (this.#options.hello.kind === 'relay' && this.peer.kind === 'relay') this.#heartbeat.patience = RELAY_PATIENCE
     this.#scheduleCheck()
@@ -344,13 +350,14 @@ export class Link implements ConnectionHandler {
   #receive(frame: Frame): void {
     switch (frame.kind) {
       case FRAME.ping:
-        this.#sendControl(FRAME.pong, frame.id)
+        if (!this.#isRetiring) this.#sendControl(FRAME.pong, frame.id)
         break
       case FRAME.pong:
         break
       case FRAME.goaway:
         this.#reason = goawayError(frame.id, frame.reason)
         this.#hasSaidGoodbye = true
+        this.#isEnding ||= frame.id !== GOAWAY.duplicate
         this.#hasLeft = frame.id === GOAWAY.leaving
         this.#wasClosed ||= frame.id === GOAWAY.closing
         if (this.#isRetiring) this.#connection.close()
@@ -376,9 +383,13 @@ export class Link implements ConnectionHandler {
     return false
   }
 
-  /** Gives up a neighbour for whom too much waits. */
+  get #isOverfull(): boolean {
+    return this.isBlocked && this.#connection.waitingBytes + this.#outbox.waitingBytes > MAX_BLOCKED_BYTES
+  }
+
+  /** Gives up a neighbour for whom too much waits; not one behind a port, which would be the end of it. */
   #expectRoom(): void {
-    if (this.#connection.waitingBytes + this.#outbox.waitingBytes > MAX_BLOCKED_BYTES)
+    if (this.#isOverfull && !this.diesWithPeer)
       this.#fail(
         new OverloadedError(
           `expected the neighbour to take what is sent, got ${MAX_BLOCKED_BYTES} bytes waiting for it`,

@@ -18,7 +18,12 @@ const QUIET_ROUNDS = 3
 /** Room for frames that are written to wait, which are copied out one by one. */
 const WAITING_BYTES = 1024
 
+/** Bytes of a frame beside its payload, at most, for whoever need not know them exactly. */
+const HEAD_BYTES = 8192
+
 export class Outbox {
+  /** The largest batch the other side takes, in bytes. */
+  maxBatchBytes = Infinity
   readonly #send: (batch: Uint8Array, attachments: Attachments | undefined) => boolean
   readonly #mayShare: boolean
   /** What the batch begins with, done with. */
@@ -67,6 +72,7 @@ export class Outbox {
       this.#wait(frame, frame.to)
       return
     }
+    this.#makeRoom(frame.payloadBytes + HEAD_BYTES)
     this.#endRun()
     this.#writer.write(frame)
     this.#queueFlush()
@@ -79,6 +85,7 @@ export class Outbox {
       this.#wait(head, `${head.from}>${head.to}`)
       return
     }
+    this.#makeRoom(raw.byteLength)
     this.#endRun()
     this.#writer.forward(raw, hopsAt)
     this.#queueFlush()
@@ -92,6 +99,7 @@ export class Outbox {
       this.#waiting().add(to, piece)
       return
     }
+    this.#makeRoom(end - start)
     if (!this.#mayShare) this.#writer.copy(chunk.subarray(start, end))
     else if (chunk === this.#run && start === this.#runEnd) this.#runEnd = end
     else {
@@ -159,9 +167,15 @@ export class Outbox {
         this.#lanes = undefined
         break
       }
+      this.#makeRoom(piece.end - piece.start)
       this.#addPiece(piece.chunk.subarray(piece.start, piece.end))
     }
     this.#post()
+  }
+
+  /** A batch that would become too large leaves without what is to be added. */
+  #makeRoom(bytes: number): void {
+    if (this.#length + bytes > this.maxBatchBytes) this.#post()
   }
 
   #endRun(): void {

@@ -17,7 +17,7 @@ import type { Attachments } from '../link/connection.ts'
 import type { Link } from '../link/link.ts'
 import type { Message } from '../message/message.ts'
 import { decodeError, encodeError } from '../wire/error-codec.ts'
-import { FRAME, Frame } from '../wire/frame.ts'
+import { FRAME, Frame, HOLD_FULL } from '../wire/frame.ts'
 import { LentCallbacks } from './lent-callbacks.ts'
 import { decodeMessage, encodeMessage } from './payload.ts'
 import { PeerMessages, tooLarge } from './peer-messages.ts'
@@ -26,12 +26,11 @@ import { RemoteWatches } from './remote-watches.ts'
 import { encodeReply, fromRemoteReply } from './reply.ts'
 import { Session } from './session.ts'
 import { StreamTable } from './stream-table.ts'
+import { TellCredit } from './tell-credit.ts'
 import { InboundTransfers, OutboundTransfers } from './transfers.ts'
 
 /** Bytes of a frame beside its payload, at most: node ids, actor ids, the longest type. */
 const HEAD_BYTES = 8192
-/** One-way messages that may be on their way to mailboxes of one node before their senders wait. */
-export const MAX_TELLS_UNDERWAY = 2048
 /** Timeouts beyond this are none, on the wire. */
 const MAX_TIMEOUT_MS = 2 ** 50
 /** What associations need of their node. */
@@ -70,10 +69,8 @@ export class Association {
   readonly #streams: StreamTable
   readonly #callbacks: LentCallbacks
   #nextAsk = 1
-  /** One-way messages of this session sent, and taken over there as far as is known; who waits for more to be. */
-  #tells = 0
-  #tellsTaken = 0
-  #tellRoom: Deferred<void> | undefined
+  /** How far one-way messages may go ahead of mailboxes over there. */
+  readonly #tellCredit = new TellCredit()
   /** Actors over there that are watched from here. */
   readonly watches = new RemoteWatches(this)
   readonly #transfers: OutboundTransfers
@@ -130,11 +127,17 @@ export class Association {
     this.#handling = new PeerMessages(nodeId, owner, this.#streams, {
       reply: (id, result) => this.#reply(id, result),
       fail: (id, error) => this.#sendFailure(id, error),
-      taken: (tells) => {
+      taken: (count, bytes) => {
         const frame = this.#frame(FRAME.credit)
         frame.id = 0
-        frame.count = tells
-        frame.bytes = 0
+        frame.count = count
+        frame.bytes = bytes
+        this.#send(frame)
+      },
+      full: (actorId, isFull) => {
+        const frame = this.#frame(FRAME.hold)
+        frame.actor = actorId
+        frame.flags = isFull ? HOLD_FULL : 0
         this.#send(frame)
       },
     })
@@ -191,21 +194,23 @@ export class Association {
       const frame = this.#frame(FRAME.tell)
       frame.actor = actorId
       frame.sender = this.#senderId(delivery)
+      const { payloadBytes } = frame
       if (!this.#mustQueue(frame, attachments)) {
         const isRoom = this.#sendWhole(frame, attachments)
-        const mustWait = ++this.#tells - this.#tellsTaken >= MAX_TELLS_UNDERWAY
-        if (isRoom && !mustWait) return SETTLED
-        const sent = this.#whenTaken(message.msgType, mustWait ? this.#whenTellsTaken() : this.#session.whenWritable())
+        // Counted once it has left, or is kept: one that could not leave is nobody's.
+        const full = this.#tellCredit.tell(actorId, payloadBytes)
+        if (isRoom && !full) return SETTLED
+        const sent = this.#whenTaken(message.msgType, full ?? this.#session.whenWritable())
         ignoreRejection(sent)
         return sent
       }
-      this.#tells++
+      const full = this.#tellCredit.tell(actorId, payloadBytes)
       const taken = deferred<void>()
       ignoreRejection(taken.promise)
       this.#waitingTells.set(taken, message.msgType)
       this.#queue(frame, () => {
         this.#waitingTells.delete(taken)
-        taken.resolve()
+        taken.resolve(full)
       })
       return taken.promise
     } catch (error) {
@@ -293,9 +298,7 @@ export class Association {
   /** @param sent the number of the last frame that may have reached the peer */
   #ended(error: PulsingError, sent: number): void {
     this.#end = { error, sent }
-    this.#tells = this.#tellsTaken = 0
-    this.#tellRoom?.resolve()
-    this.#tellRoom = undefined
+    this.#tellCredit.reset()
     const asks = this.#asks.values()
     this.#asks.clear()
     for (const ask of asks) ask.reject(withOutcome(error, ask.seq <= sent ? 'unknown' : 'not-sent'))
@@ -306,21 +309,6 @@ export class Association {
     this.#arriving.reset()
     this.#streams.reset(error)
     this.#callbacks.reset()
-  }
-
-  /** Settles when mailboxes over there have taken most of what was told. */
-  #whenTellsTaken(): Promise<void> {
-    this.#tellRoom ??= deferred()
-    return this.#tellRoom.promise
-  }
-
-  /** Totals that went back, or beyond what was sent, are ignored. */
-  #tellsAreTaken(total: number): void {
-    if (total <= this.#tellsTaken || total > this.#tells) return
-    this.#tellsTaken = total
-    if (this.#tells - total >= MAX_TELLS_UNDERWAY) return
-    this.#tellRoom?.resolve()
-    this.#tellRoom = undefined
   }
 
   /** Settles when what was sent last is on its way; rejects when it never will be. */
@@ -358,8 +346,11 @@ export class Association {
         break
       }
       case FRAME.credit:
-        if (frame.id === 0) this.#tellsAreTaken(frame.count)
+        if (frame.id === 0) this.#tellCredit.credit(frame.count, frame.bytes)
         else this.#streams.receive(frame)
+        break
+      case FRAME.hold:
+        this.#tellCredit.hold(frame.actor, (frame.flags & HOLD_FULL) !== 0)
         break
       case FRAME.signal:
         this.#owner.signalled(this.nodeId, frame.payload.slice())

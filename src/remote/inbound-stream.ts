@@ -27,6 +27,7 @@ export class InboundStream {
   readonly #line: ConsumerLine
   #grantedItems = 0
   #grantedBytes = 0
+  #receivedBytes = 0
 
   constructor(id: number, window: number, line: ConsumerLine) {
     this.id = id
@@ -41,6 +42,11 @@ export class InboundStream {
     if (this.channel.unread >= this.channel.window) {
       throw new ProtocolError(`expected at most ${this.channel.window} unread items in stream ${this.id}, got more`)
     }
+    if (this.#receivedBytes - this.bytes >= STREAM_WINDOW_BYTES)
+      throw new ProtocolError(
+        `expected no item while ${STREAM_WINDOW_BYTES} bytes of stream ${this.id} are unread, got one`,
+      )
+    this.#receivedBytes += size
     this.#sizes.push(size)
     this.channel.push(item)
   }

@@ -6,9 +6,8 @@ import type { ActorRef } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import { discardMessage, discardResult } from '../actor/discarded-result.ts'
 import { Tell } from '../actor/envelope.ts'
-import { SETTLED } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
-import { ActorStoppedError, OverloadedError } from '../base/errors.ts'
+import { ActorStoppedError, OverloadedError, ProtocolError } from '../base/errors.ts'
 import { IdTable } from '../base/id-table.ts'
 import type { Frame } from '../wire/frame.ts'
 import type { AssociationOwner } from './association.ts'
@@ -16,22 +15,19 @@ import type { PayloadOwner } from './payload.ts'
 import { decodeMessage } from './payload.ts'
 import type { ReplyLine } from './remote-ask.ts'
 import { InboundAsk } from './remote-ask.ts'
+import type { TellLine } from './told-messages.ts'
+import { ToldMessages } from './told-messages.ts'
 
-/** One-way messages of one peer that may wait outside full mailboxes; more are dead letters. */
-export const MAX_WAITING_MESSAGES = 4096
 /** Asks of one peer that may be unanswered here; more are refused. */
 export const MAX_PENDING_ASKS = 65_536
-
-/** One-way messages after which their sender is told that mailboxes have taken them. */
-export const TELLS_PER_CREDIT = 512
+/** Their bytes, beside the largest message there may be. */
+export const MAX_PENDING_ASK_BYTES: number = 64 * 1024 * 1024
 
 /** Where outcomes go. */
-export interface OutcomeLine {
+export interface OutcomeLine extends TellLine {
   /** @throws NotSerialisableError, with nothing sent */
   reply(id: number, result: unknown): void
   fail(id: number, error: unknown): void
-  /** So many one-way messages, in all, wait no more. */
-  taken(tells: number): void
 }
 
 export class PeerMessages implements ReplyLine {
@@ -41,11 +37,9 @@ export class PeerMessages implements ReplyLine {
   readonly #streams: PayloadOwner
   readonly #line: OutcomeLine
   readonly #handling = new IdTable<InboundAsk>()
-  #session = 0
-  #waiting = 0
-  /** One-way messages taken by mailboxes, or lost to full ones, in this session; and how many of them the peer was told of. */
-  #taken = 0
-  #toldOf = 0
+  /** Bytes of the asks that are not answered. */
+  #handlingBytes = 0
+  readonly #told: ToldMessages
 
   constructor(peer: string, owner: AssociationOwner, streams: PayloadOwner, line: OutcomeLine) {
     this.peer = peer
@@ -53,6 +47,7 @@ export class PeerMessages implements ReplyLine {
     this.#runtime = owner.runtime
     this.#streams = streams
     this.#line = line
+    this.#told = new ToldMessages(line, owner.maxMessageBytes)
   }
 
   /** Asks that are not answered. */
@@ -67,9 +62,13 @@ export class PeerMessages implements ReplyLine {
       this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, 'overloaded')
       return
     }
+    if (this.#handling.get(frame.id))
+      throw new ProtocolError(`expected an ask with an id of its own, got ${frame.id} a second time`)
     const ask = new InboundAsk(frame.id, decodeMessage(frame, this.#streams), this.#senderRef(frame), this)
+    ask.bytes = frame.payloadBytes
     const cell = this.#runtime.byId(frame.actor)
     this.#handling.add(ask)
+    this.#handlingBytes += ask.bytes
     if (frame.timeout > 0) ask.wait(this.#owner.deadlines, frame.timeout)
     if (!cell)
       this.#refuseAsk(
@@ -80,7 +79,8 @@ export class PeerMessages implements ReplyLine {
           outcome: 'not-sent',
         }),
       )
-    else if (this.#handling.size > MAX_PENDING_ASKS) this.#refuseAsk(ask, frame, overloaded())
+    else if (this.#handling.size > MAX_PENDING_ASKS || this.#handlingBytes > this.#maxHandlingBytes)
+      this.#refuseAsk(ask, frame, overloaded())
     else void cell.accept(ask)
   }
 
@@ -90,20 +90,25 @@ export class PeerMessages implements ReplyLine {
     this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, error.code)
   }
 
+  get #maxHandlingBytes(): number {
+    return MAX_PENDING_ASK_BYTES + this.#owner.maxMessageBytes
+  }
+
   tell(frame: Frame): void {
-    if (frame.payloadBytes > this.#owner.maxMessageBytes) {
+    const { actor, payloadBytes } = frame
+    if (payloadBytes > this.#owner.maxMessageBytes) {
       discardMessage(decodeMessage(frame, this.#streams))
       this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, 'overloaded')
-      this.#tookOne()
+      this.#told.dropped(payloadBytes)
       return
     }
     const message = decodeMessage(frame, this.#streams)
     const cell = this.#runtime.byId(frame.actor)
-    if (cell && this.#waiting < MAX_WAITING_MESSAGES) {
-      this.#track(cell.accept(new Tell(message, this.#senderRef(frame))))
+    if (cell && !this.#told.isFull) {
+      this.#told.accepted(actor, payloadBytes, cell.accept(new Tell(message, this.#senderRef(frame))))
       return
     }
-    this.#tookOne()
+    this.#told.dropped(payloadBytes)
     discardMessage(message)
     this.#runtime.deadLetter(
       `actor://${this.#runtime.nodeId}/${frame.actor}`,
@@ -112,37 +117,23 @@ export class PeerMessages implements ReplyLine {
     )
   }
 
-  #track(accepted: Promise<void>): void {
-    if (accepted === SETTLED) {
-      this.#tookOne()
-      return
-    }
-    this.#waiting++
-    const session = this.#session
-    const done = (): void => {
-      this.#waiting--
-      if (session === this.#session) this.#tookOne()
-    }
-    accepted.then(done, done)
-  }
-
-  #tookOne(): void {
-    if (++this.#taken - this.#toldOf < TELLS_PER_CREDIT) return
-    this.#toldOf = this.#taken
-    this.#line.taken(this.#taken)
-  }
-
   /** The caller gave up. */
   cancel(id: number): void {
-    this.#handling.delete(id)?.cancel(new DOMException('the caller gave up', 'AbortError'))
+    this.#take(id)?.cancel(new DOMException('the caller gave up', 'AbortError'))
+  }
+
+  #take(id: number): InboundAsk | undefined {
+    const ask = this.#handling.delete(id)
+    if (ask) this.#handlingBytes -= ask.bytes
+    return ask
   }
 
   /** Nobody over there waits any more. */
   reset(error: PulsingError): void {
-    this.#taken = this.#toldOf = 0
-    this.#session++
+    this.#told.reset()
     const handling = this.#handling.values()
     this.#handling.clear()
+    this.#handlingBytes = 0
     for (const ask of handling) ask.cancel(error)
   }
 
@@ -151,7 +142,7 @@ export class PeerMessages implements ReplyLine {
       discardResult(result)
       return
     }
-    this.#handling.delete(ask.id)
+    this.#take(ask.id)
     try {
       this.#line.reply(ask.id, result)
     } catch (error) {
@@ -161,7 +152,7 @@ export class PeerMessages implements ReplyLine {
 
   refuse(ask: InboundAsk, error: unknown): void {
     if (this.#handling.get(ask.id) !== ask) return
-    this.#handling.delete(ask.id)
+    this.#take(ask.id)
     this.#line.fail(ask.id, error)
   }
 
@@ -176,5 +167,7 @@ export function tooLarge(frame: Frame, maxBytes: number): OverloadedError {
 }
 
 function overloaded(): OverloadedError {
-  return new OverloadedError(`expected at most ${MAX_PENDING_ASKS} unanswered asks of one node, got more`)
+  return new OverloadedError(
+    `expected at most ${MAX_PENDING_ASKS} unanswered asks of one node, and ${MAX_PENDING_ASK_BYTES} bytes in them, got more`,
+  )
 }

@@ -119,6 +119,8 @@ export class InboundAsk extends Envelope implements Waiting {
   queue: DeadlineQueue | undefined = undefined
 
   readonly id: number
+  /** Of its payload, as it came. */
+  bytes = 0
   readonly #line: ReplyLine
   #timeoutMs = 0
   #isSettled = false

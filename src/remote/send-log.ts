@@ -3,13 +3,13 @@
  * in, frames out. Its bounds are the sender's window: who finds it full waits.
  */
 import { Fifo } from '../base/fifo.ts'
-import { Frame } from '../wire/frame.ts'
+import { FRAME, Frame } from '../wire/frame.ts'
 import { FrameReader } from '../wire/frame-reader.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
 
-/** Frames kept from which on senders wait. Asks are kept, and counted, but never wait. */
+/** Frames kept from which on senders wait, and on their way from which on others wait here. Asks are kept, and never wait. */
 export const MAX_LOG_FRAMES = 4096
-/** Bytes kept from which on senders wait. */
+/** Bytes kept from which on senders wait, and on their way from which on others wait here. */
 export const MAX_LOG_BYTES: number = 1024 * 1024
 
 /** Room for a frame's head in a shared buffer; a longer one just gets a buffer of its own. */
@@ -26,14 +26,18 @@ export interface LoggedFrame {
   readonly end: number
   /** Whether the peer was the neighbour itself, so that the head names nobody. */
   readonly isToNeighbour: boolean
+  /** Whether the peer asked for it, and nobody here waits for it to leave. */
+  readonly isAnswer: boolean
 }
 
 export class SendLog {
   readonly #frames = new Fifo<LoggedFrame>()
   #writer = new FrameWriter(CHUNK_BYTES)
   #bytes = 0
-  /** How many of the frames are on their way. */
+  /** How many of the frames are on their way, and how many bytes. */
   #sent = 0
+  #sentBytes = 0
+  #answerBytes = 0
 
   get size(): number {
     return this.#frames.size
@@ -43,6 +47,14 @@ export class SendLog {
   }
   get isFull(): boolean {
     return this.#bytes >= MAX_LOG_BYTES || this.#frames.size >= MAX_LOG_FRAMES
+  }
+  /** The bytes of answers among them. */
+  get answerBytes(): number {
+    return this.#answerBytes
+  }
+  /** Whether as much is on its way as may be, before the peer has acknowledged some of it. */
+  get isWindowFull(): boolean {
+    return this.#sentBytes >= MAX_LOG_BYTES || this.#sent >= MAX_LOG_FRAMES
   }
   /** The number of the first frame that is not acknowledged; undefined when all are. */
   get first(): number | undefined {
@@ -62,34 +74,42 @@ export class SendLog {
     const start = this.#writer.length
     this.#writer.write(frame)
     const { length: end, buffer: chunk } = this.#writer
+    const isAnswer = frame.kind === FRAME.reply || frame.kind === FRAME.fail
     this.#bytes += end - start
-    const logged = { seq: frame.seq, chunk, start, end, isToNeighbour }
+    if (isAnswer) this.#answerBytes += end - start
+    const logged = { seq: frame.seq, chunk, start, end, isToNeighbour, isAnswer }
     this.#frames.push(logged)
     return logged
   }
 
   /** Keeps the number of a frame that is on its way and cannot be sent again. Nothing may be unsent. */
   addGone(seq: number): void {
-    this.#frames.push({ seq, chunk: undefined, start: 0, end: 0, isToNeighbour: true })
+    this.#frames.push({ seq, chunk: undefined, start: 0, end: 0, isToNeighbour: true, isAnswer: false })
     this.#sent++
   }
 
   /** The first unsent frame is on its way. */
   markSent(): void {
+    const { start, end } = this.unsent!
     this.#sent++
+    this.#sentBytes += end - start
   }
 
   /** Everything is to be sent again. */
   rewind(): void {
-    this.#sent = 0
+    this.#sent = this.#sentBytes = 0
   }
 
   /** Forgets everything up to `seq`. */
   acknowledge(seq: number): void {
     for (let first = this.#frames.peek(); first !== undefined && first.seq <= seq; first = this.#frames.peek()) {
       this.#frames.shift()
-      this.#bytes -= first.end - first.start
-      if (this.#sent > 0) this.#sent--
+      const bytes = first.end - first.start
+      this.#bytes -= bytes
+      if (first.isAnswer) this.#answerBytes -= bytes
+      if (this.#sent === 0) continue
+      this.#sent--
+      this.#sentBytes -= bytes
     }
     // Pairs of nodes are many, and most of them silent.
     if (this.#frames.size === 0 && this.#writer.length > CHUNK_BYTES / 2) this.#writer = new FrameWriter(CHUNK_BYTES)
@@ -97,8 +117,7 @@ export class SendLog {
 
   clear(): void {
     this.#frames.drain()
-    this.#bytes = 0
-    this.#sent = 0
+    this.#bytes = this.#sent = this.#sentBytes = this.#answerBytes = 0
     this.#writer = new FrameWriter(CHUNK_BYTES)
   }
 }

@@ -8,28 +8,23 @@
  */
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Deferred } from '../base/deferred.ts'
-import { deferred } from '../base/deferred.ts'
+import { deferred, SETTLED } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
-import { SessionResetError } from '../base/errors.ts'
+import { OverloadedError, SessionResetError } from '../base/errors.ts'
 import type { Attachments } from '../link/connection.ts'
 import type { Link } from '../link/link.ts'
 import { ACK_RESEND, FRAME, Frame, MAX_HOPS } from '../wire/frame.ts'
+import { GAP_DELAY_MS, Receipts } from './receipts.ts'
 import { Readdresser, SendLog } from './send-log.ts'
 import { Sequence } from './sequence.ts'
 import { cannotWait, nodeUri } from './session-errors.ts'
 
-/** Frames received after which they are acknowledged. */
-export const ACK_FRAMES = 32
-/** Bytes received after which they are acknowledged: an eighth of what the sender may have on its way. */
-export const ACK_BYTES: number = 128 * 1024
-/** How long an acknowledgement may wait for more to acknowledge, in milliseconds. */
-export const ACK_DELAY_MS = 250
-/** How long a gap in what comes may stay open before the peer is asked to close it, in milliseconds; doubles each time. */
-export const GAP_DELAY_MS = 250
 /** How long a frame may go unacknowledged before the peer is asked what it has, in milliseconds; doubles each time. */
 export const PROBE_DELAY_MS = 2_000
 /** The longest such waits, in milliseconds. */
 export const MAX_PROBE_DELAY_MS = 16_000
+/** Bytes of answers kept for a peer that does not take them, after which it is given up. */
+export const MAX_ANSWER_BYTES: number = 64 * 1024 * 1024
 
 /** What a session needs of its pair of nodes. */
 export interface SessionOwner {
@@ -72,11 +67,7 @@ export class Session {
   #isBeginning = false
   /** Frames were not taken meanwhile. */
   #hasMissed = false
-  #framesToAck = 0
-  #bytesToAck = 0
-  #ackTimer: Timer | undefined
-  #gapTimer: Timer | undefined
-  #gapDelayMs = GAP_DELAY_MS
+  readonly #receipts: Receipts
   #probeTimer: Timer | undefined
   #probeDelayMs = PROBE_DELAY_MS
   #probedAt = 0
@@ -91,6 +82,17 @@ export class Session {
     this.#peer = peer
     this.#owner = owner
     this.#number = owner.nextSession()
+    const sequence = this.#sequence
+    this.#receipts = new Receipts({
+      clock: owner.clock,
+      get received() {
+        return sequence.received
+      },
+      get held() {
+        return sequence.held
+      },
+      acknowledge: (flags) => this.#acknowledge(flags),
+    })
   }
 
   /** Its number, new after every reset. */
@@ -103,7 +105,7 @@ export class Session {
   }
   /** Whether what is sent now stays here for a while, so that no objects can go with it. */
   get isHolding(): boolean {
-    return this.#lost !== undefined || this.#isAsking || this.#log.unsent !== undefined
+    return this.#lost !== undefined || this.#isAsking || this.#log.unsent !== undefined || this.#log.isWindowFull
   }
   /** The number of the frame sent last. */
   get last(): number {
@@ -143,7 +145,8 @@ export class Session {
     const link = this.#owner.link()
     if (!link && !this.#lost) return undefined
     const isNeighbour = link?.nodeId === this.#peer
-    const isHeld = !link || this.isHolding
+    const isPort = isNeighbour && link?.diesWithPeer === true
+    const isHeld = !link || link.isEnding || this.isHolding || (link.isBlocked && !isPort)
     this.#address(frame, isNeighbour)
     frame.session = this.#number
     frame.seq = this.#next
@@ -151,16 +154,30 @@ export class Session {
       if (isHeld) throw cannotWait(this.#peer)
       return this.#sendOnce(link, frame, attachments)
     }
-    if (isNeighbour && link?.diesWithPeer && !isHeld) return this.#sendOnce(link, frame, undefined)
+    if (isPort && !isHeld) return this.#sendOnce(link, frame, undefined)
     const { chunk, start, end } = this.#log.add(frame, isNeighbour)
     this.#next++
     this.#owner.kept(end - start)
     this.#expectAck()
-    if (isHeld) return false
+    if (isHeld) {
+      if (link?.isBlocked) this.#sendUnsentWhenWritable(link)
+      if (this.#log.answerBytes > MAX_ANSWER_BYTES) this.#giveUpSoon()
+      return false
+    }
     this.#log.markSent()
     this.#sent = frame.seq
     this.#hasSpoken = true
     return link.sendKept(chunk!, start, end, frame.to) && !this.#log.isFull && !this.#owner.isFull
+  }
+
+  /** Who asks, and takes no answers. Not at once: an actor may be in the middle of answering. */
+  #giveUpSoon(): void {
+    const number = this.#number
+    void SETTLED.then(() => {
+      if (number !== this.#number) return
+      const message = `expected node ${this.#peer} to take its answers, got ${MAX_ANSWER_BYTES} bytes waiting for it`
+      this.reset(new SessionResetError(message, { address: nodeUri(this.#peer), cause: new OverloadedError(message) }))
+    })
   }
 
   /** Sends a frame that is not kept. */
@@ -202,12 +219,12 @@ export class Session {
         const { payloadBytes } = frame
         this.#owner.deliver(frame)
         if (this.#sequence.held > 0) this.#deliverHeld()
-        if (isKept) this.#received(payloadBytes)
+        if (isKept) this.#receipts.delivered(payloadBytes)
         break
       }
       case 'hold':
         this.#sequence.hold(frame.seq, frame.clone(), frame.payloadBytes)
-        this.#askForGap()
+        this.#receipts.gapOpened()
         break
       case 'new-session':
         this.#endedByPeer('began a new session', frame.session)
@@ -216,8 +233,11 @@ export class Session {
       case 'stale':
         this.#sendReset(frame.session)
         break
+      case 'overflow':
+        this.#receipts.overflowed()
+        break
       default:
-      // A duplicate; or one of more than can be held, which is not acknowledged and comes again.
+      // A duplicate.
     }
   }
 
@@ -272,9 +292,9 @@ export class Session {
   reset(error: PulsingError, next = 0): void {
     const sent = this.#sent
     const met = this.#sequence.session
-    for (const timer of [this.#ackTimer, this.#gapTimer, this.#probeTimer, this.#graceTimer]) timer?.cancel()
-    this.#ackTimer = this.#gapTimer = this.#probeTimer = this.#graceTimer = undefined
-    this.#gapDelayMs = GAP_DELAY_MS
+    for (const timer of [this.#probeTimer, this.#graceTimer]) timer?.cancel()
+    this.#probeTimer = this.#graceTimer = undefined
+    this.#receipts.reset()
     this.#probeDelayMs = PROBE_DELAY_MS
     this.#sequence.reset(next)
     this.#owner.kept(-this.#log.bytes)
@@ -283,7 +303,6 @@ export class Session {
     this.#next = 1
     this.#sent = this.#acknowledgedTo = 0
     this.#resentFrom = -1
-    this.#framesToAck = this.#bytesToAck = 0
     this.#lost = undefined
     this.#hasMissed = false
     // Who never exchanged anything has nothing old to fear.
@@ -304,42 +323,13 @@ export class Session {
   #deliverHeld(): void {
     for (let frame = this.#sequence.release(); frame !== undefined; frame = this.#sequence.release()) {
       this.#owner.deliver(frame)
-      this.#framesToAck++
-      this.#bytesToAck += frame.payloadBytes
+      this.#receipts.note(frame.payloadBytes)
     }
-    if (this.#sequence.held > 0) return
-    this.#gapTimer?.cancel()
-    this.#gapTimer = undefined
-    this.#gapDelayMs = GAP_DELAY_MS
-  }
-
-  #askForGap(): void {
-    if (this.#gapTimer) return
-    const { received } = this.#sequence
-    this.#gapTimer = this.#owner.clock.setTimer(() => {
-      this.#gapTimer = undefined
-      if (this.#sequence.held === 0) return
-      const isStuck = received === this.#sequence.received
-      this.#gapDelayMs = isStuck ? Math.min(MAX_PROBE_DELAY_MS, 2 * this.#gapDelayMs) : GAP_DELAY_MS
-      this.#acknowledge(ACK_RESEND)
-      this.#askForGap()
-    }, this.#gapDelayMs)
-    this.#gapTimer.hold(false)
-  }
-
-  #received(bytes: number): void {
-    this.#bytesToAck += bytes
-    if (++this.#framesToAck >= ACK_FRAMES || this.#bytesToAck >= ACK_BYTES) this.#acknowledge(0)
-    else if (!this.#ackTimer) {
-      this.#ackTimer = this.#owner.clock.setTimer(() => this.#acknowledge(0), ACK_DELAY_MS)
-      this.#ackTimer.hold(false)
-    }
+    if (this.#sequence.held === 0) this.#receipts.gapClosed()
   }
 
   #acknowledge(flags: number): void {
-    this.#ackTimer?.cancel()
-    this.#ackTimer = undefined
-    this.#framesToAck = this.#bytesToAck = 0
+    this.#receipts.acknowledged()
     const frame = this.#control
     frame.kind = FRAME.ack
     frame.id = this.#sequence.session
@@ -379,10 +369,12 @@ export class Session {
   /** Sends what is kept and not on its way, as fast as the link takes it. */
   #sendUnsent(): void {
     const link = this.#owner.link()
-    if (!link || this.#lost || this.#isAsking) return
+    if (!link || link.isEnding || this.#lost || this.#isAsking) return
     const isNeighbour = link.nodeId === this.#peer
     let readdresser: Readdresser | undefined
     for (let kept = this.#log.unsent; kept !== undefined; kept = this.#log.unsent) {
+      // An acknowledgement goes on.
+      if (this.#log.isWindowFull) return
       if (link.isBlocked) {
         this.#sendUnsentWhenWritable(link)
         return

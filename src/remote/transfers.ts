@@ -4,11 +4,12 @@
  *
  * A part is a piece of the bytes of a whole frame; the last one is delivered as that frame.
  */
+import { joinBytes, ownBytes } from '../base/bytes.ts'
 import { ignoreRejection } from '../base/deferred.ts'
 import { OverloadedError, ProtocolError } from '../base/errors.ts'
 import { Fifo } from '../base/fifo.ts'
 import { macrotask } from '../base/macrotask.ts'
-import { FRAME, Frame, PART } from '../wire/frame.ts'
+import { carriesMessage, FLAG, FRAME, Frame, PART } from '../wire/frame.ts'
 import { FrameReader } from '../wire/frame-reader.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
 
@@ -18,6 +19,8 @@ export const MAX_WHOLE_BYTES: number = 128 * 1024
 export const PART_BYTES: number = 32 * 1024
 /** Large messages that one peer may be sending at a time. */
 export const MAX_TRANSFERS = 256
+/** What a part that waits for the others costs beside its bytes. */
+export const PART_COST_BYTES = 256
 
 /** What transfers need of their session. */
 export interface TransferLine {
@@ -50,6 +53,7 @@ export class OutboundTransfers {
   readonly #part = new Frame()
   #nextId = 1
   readonly #maxBytes: number
+  #begun = 0
   #begunBytes = 0
   #round = 0
   #isPumping = false
@@ -102,7 +106,7 @@ export class OutboundTransfers {
   reset(): void {
     const queues = [...this.#queues.values()]
     this.#queues.clear()
-    this.#begunBytes = 0
+    this.#begun = this.#begunBytes = 0
     this.#round++
     this.#isPumping = false
     this.#nextId = 1
@@ -142,13 +146,15 @@ export class OutboundTransfers {
     if (waiting.isDropped) {
       queue.shift()
       if (waiting.offset === 0) return
-      this.#begunBytes -= bytes.byteLength
+      this.#end(bytes)
       this.#sendPart(id, PART.dropped, bytes.subarray(0, 0))
       return
     }
     // One at least goes on; more only as far as the peer keeps the parts of all of them.
     if (waiting.offset === 0) {
-      if (this.#begunBytes > 0 && this.#begunBytes + bytes.byteLength > this.#maxBytes) return
+      if (this.#begun > 0 && this.#begunBytes + bytes.byteLength > this.#maxBytes) return
+      if (this.#begun === MAX_TRANSFERS) return
+      this.#begun++
       this.#begunBytes += bytes.byteLength
     }
     const end = Math.min(bytes.byteLength, waiting.offset + PART_BYTES)
@@ -156,9 +162,14 @@ export class OutboundTransfers {
     this.#sendPart(id, isLast ? PART.last : PART.more, bytes.subarray(waiting.offset, end))
     waiting.offset = end
     if (!isLast) return
-    this.#begunBytes -= bytes.byteLength
+    this.#end(bytes)
     queue.shift()
     fate.sent?.()
+  }
+
+  #end({ byteLength }: Uint8Array): void {
+    this.#begun--
+    this.#begunBytes -= byteLength
   }
 
   #sendPart(id: number, flags: number, payload: Uint8Array): void {
@@ -201,11 +212,12 @@ export class InboundTransfers {
     if (flags > PART.dropped) throw new ProtocolError(`expected flags of a part from 0 to 2, got ${flags}`)
     if (parts.length === 0 && this.#parts.size >= MAX_TRANSFERS)
       throw new OverloadedError(`expected at most ${MAX_TRANSFERS} large messages at a time from one node, got more`)
-    if (this.#bytes + payload.byteLength > this.#maxBytes)
+    const cost = payload.byteLength + PART_COST_BYTES
+    if (this.#bytes + cost > this.#maxBytes)
       throw new OverloadedError(`expected parts of at most ${this.#maxBytes} bytes from one node, got more`)
     this.#parts.set(id, parts)
-    parts.push(payload.slice())
-    this.#bytes += payload.byteLength
+    parts.push(ownBytes(payload))
+    this.#bytes += cost
     if (flags === PART.more) return undefined
     this.#forget(id)
     return frameOf(parts)
@@ -217,7 +229,7 @@ export class InboundTransfers {
   }
 
   #forget(id: number): void {
-    for (const part of this.#parts.get(id) ?? []) this.#bytes -= part.byteLength
+    for (const part of this.#parts.get(id) ?? []) this.#bytes -= part.byteLength + PART_COST_BYTES
     this.#parts.delete(id)
   }
 }
@@ -246,19 +258,15 @@ function headOf(frame: Frame): Frame {
 
 /** @throws ProtocolError */
 function frameOf(parts: readonly Uint8Array[]): Frame {
-  let length = 0
-  for (const part of parts) length += part.byteLength
-  const bytes = new Uint8Array(length)
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.byteLength
-  }
+  const bytes = joinBytes(parts)
   const reader = new FrameReader()
   reader.open(bytes)
   const frame = new Frame()
-  if (!reader.next(frame) || reader.end !== length || !PARTED.has(frame.kind))
-    throw new ProtocolError(`expected one message in ${length} bytes of parts, got something else`)
+  const isMessage = reader.next(frame) && PARTED.has(frame.kind) && reader.start === 0 && reader.end === bytes.length
+  if (!isMessage || (carriesMessage(frame.kind) && frame.flags >= 1 << FLAG.attachmentShift))
+    throw new ProtocolError(
+      `expected one message without attachments in ${bytes.length} bytes of parts, got something else`,
+    )
   return frame
 }
 

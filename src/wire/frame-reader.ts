@@ -105,6 +105,10 @@ export class FrameReader {
         frame.count = this.#uint('count')
         frame.bytes = this.#uint('bytes')
         break
+      case FRAME.hold:
+        frame.actor = this.#text('actor')
+        frame.flags = this.#uint('flags')
+        break
       case FRAME.part:
         frame.id = this.#uint('id')
         frame.flags = this.#uint('flags')

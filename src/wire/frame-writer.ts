@@ -86,6 +86,10 @@ export class FrameWriter {
         at = head(to, at, UINT, frame.count)
         at = head(to, at, UINT, frame.bytes)
         break
+      case FRAME.hold:
+        at = text(to, at, frame.actor)
+        at = head(to, at, UINT, frame.flags)
+        break
       case FRAME.part:
         at = head(to, at, UINT, frame.id)
         at = head(to, at, UINT, frame.flags)

@@ -34,6 +34,7 @@ export const FRAME = {
   ack: 41,
   probe: 43,
   part: 45,
+  hold: 46,
 } as const
 
 /** Kinds from here on are routed. */
@@ -96,6 +97,7 @@ export const LAYOUTS: Readonly<Record<number, readonly FieldName[]>> = /* @__PUR
     [FRAME.ack]: [...ROUTED, 'id', 'count', 'flags'],
     [FRAME.probe]: [...ROUTED],
     [FRAME.part]: [...ROUTED, 'id', 'flags', 'payload'],
+    [FRAME.hold]: [...ROUTED, 'actor', 'flags'],
   } satisfies Record<number, readonly FieldName[]>,
 )
 
@@ -104,6 +106,9 @@ export const FLAG = { formatMask: 3, plain: 4, attachmentShift: 3 } as const
 
 /** Flags of a part: more are to come, it is the last one, the others will not come. */
 export const PART = { more: 0, last: 1, dropped: 2 } as const
+
+/** Flag of a hold: the mailbox is full; without it, it no longer is. */
+export const HOLD_FULL = 1
 
 /** Flag of an acknowledgement: everything after it is to be sent again. */
 export const ACK_RESEND = 1

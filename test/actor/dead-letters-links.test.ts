@@ -1,7 +1,7 @@
 /** Messages from other nodes that reach nobody: counted once, where the actor was, as if they had been sent there. */
 import { type ActorRef, Message, type Overflow, SessionResetError, StreamMessage, type SystemEvents } from 'pulsing'
 import { describe, expect, test } from 'vitest'
-import { MAX_WAITING_MESSAGES } from '../../src/remote/peer-messages.ts'
+import { MAX_WAITING_MESSAGES } from '../../src/remote/told-messages.ts'
 import { Lab, type LabNode, settle, until } from '../remote/lab.ts'
 import { gate } from './systems.ts'
 

@@ -93,12 +93,18 @@ export interface PairOptions {
   readonly a?: Auth
   readonly b?: Auth
   readonly windowBytes?: number
+  readonly diesWithPeer?: boolean
 }
 
 /** Two links over one connection, each with a count of its own. */
-export function linkPair({ a, b, windowBytes }: PairOptions = {}): { clock: ManualClock; a: LinkEnd; b: LinkEnd } {
+export function linkPair({ a, b, windowBytes, diesWithPeer }: PairOptions = {}): {
+  clock: ManualClock
+  a: LinkEnd
+  b: LinkEnd
+} {
   const clock = new ManualClock()
   const [near, far] = memoryPair(windowBytes === undefined ? {} : { windowBytes })
+  if (diesWithPeer) for (const connection of [near, far]) Object.assign(connection, { diesWithPeer })
   return {
     clock,
     a: new LinkEnd(near, clock, { auth: a, serial: 7 }),

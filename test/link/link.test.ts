@@ -1,7 +1,7 @@
 import { AuthError, ProtocolError, UnreachableError } from 'pulsing'
 import { describe, expect, test } from 'vitest'
 import { FRAME, GOAWAY } from '../../src/wire/frame.ts'
-import { batch, hello, openPair, openToRaw, tell, turn, welcome } from './link-ends.ts'
+import { batch, hello, type LinkEnd, openPair, openToRaw, tell, turn, welcome } from './link-ends.ts'
 
 describe('frames over a link', () => {
   test('arrive in order, both ways', async () => {
@@ -173,5 +173,52 @@ describe('the end of a link', () => {
       ['opened', 'closed'],
     ])
     expect(b.frames.all).toEqual([])
+  })
+})
+
+describe('a neighbour that takes nothing', () => {
+  const tells = (end: LinkEnd, count: number, bytes: number): void => {
+    for (let i = 0; i < count; i++) end.link.send(tell('x', bytes))
+  }
+  const MB = 1024 * 1024
+
+  test('is given up when too much waits for it', async () => {
+    const { a } = await openPair({ windowBytes: 1 })
+    tells(a, 40, MB)
+    expect(await a.whenOver).toMatchObject({ code: 'overloaded' })
+  })
+
+  test('is not where that would be the end of it, as behind a port: this node’s own frames wait, others are dropped', async () => {
+    const { a, b } = await openPair({ windowBytes: 1, diesWithPeer: true })
+    tells(a, 40, MB)
+    const head = Object.assign(tell('passed on', MB), { to: b.nodeId, from: 'x', hops: 3 })
+    a.link.forward(batch({ ...head, kind: FRAME.tell, payload: head.payload }), 2, head)
+    const frames = await b.frames.atLeast(40)
+    tells(a, 1, 0)
+    await b.frames.atLeast(41)
+    expect(frames.map(({ type }) => type)).toEqual(Array.from({ length: 41 }, () => 'x'))
+    expect([a.events, b.events]).toEqual([['opened'], ['opened']])
+  })
+})
+
+describe('a link that is ending', () => {
+  test.each([
+    ['leaving', GOAWAY.leaving, true],
+    ['closing', GOAWAY.closing, true],
+    ['duplicate', GOAWAY.duplicate, false],
+  ])('says so once the neighbour has said goodbye: %s', async (_name, code, isEnding) => {
+    const { end, raw } = await openToRaw()
+    expect(end.link.isEnding).toBe(false)
+    raw.send(batch({ kind: FRAME.goaway, id: code }))
+    await turn()
+    expect([end.link.isEnding, end.link.isOpen]).toEqual([isEnding, true])
+  })
+
+  test('answers no ping once it is replaced', async () => {
+    const { end, raw } = await openToRaw()
+    end.link.retire()
+    raw.send(batch({ kind: FRAME.ping, id: 7 }))
+    await turn()
+    expect(raw.frames.all.filter(({ kind }) => kind === FRAME.pong)).toEqual([])
   })
 })

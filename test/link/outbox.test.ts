@@ -189,6 +189,31 @@ describe('a batch leaves', () => {
     expect(desk.sent).toHaveLength(3)
   })
 
+  test.each([true, false])('before it is larger than the other side takes (shared: %s)', async (mayShare) => {
+    const desk = new Desk(mayShare)
+    desk.outbox.maxBatchBytes = 2 * BATCH_BYTES
+    const large = tell(3, 2 * BATCH_BYTES - 100)
+    const { chunk, bounds } = chunkOf([large])
+    const sendAll = (): void => {
+      desk.outbox.add(tell(1))
+      desk.outbox.addKept(chunk, ...bounds[0]!, 'b')
+      desk.outbox.add(tell(1))
+      addRaw(desk, large)
+      desk.outbox.add(large)
+    }
+    sendAll()
+    await turn()
+    expect(Math.max(...desk.lengths)).toBeLessThanOrEqual(2 * BATCH_BYTES)
+    // What waits in lanes does not gather to more, either.
+    desk.room = 1
+    desk.outbox.add(tell(1))
+    await turn()
+    sendAll()
+    desk.drain(Infinity)
+    expect(Math.max(...desk.lengths)).toBeLessThanOrEqual(2 * BATCH_BYTES)
+    expect(desk.bytes.length).toBe(6 * encoded(large).length + 5 * encoded(tell(1)).length)
+  })
+
   test('never empty', async () => {
     const desk = new Desk(true)
     desk.outbox.flush()

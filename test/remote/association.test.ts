@@ -1,6 +1,7 @@
 import { isPulsingError, Message, PulsingTimeoutError, SessionResetError, StreamMessage } from 'pulsing'
 import { describe, expect, test } from 'vitest'
 import { deferred } from '../../src/base/deferred.ts'
+import { MAX_PENDING_ASK_BYTES } from '../../src/remote/peer-messages.ts'
 import { FRAME, Frame } from '../../src/wire/frame.ts'
 import { isKind, Lab, settle, until } from './lab.ts'
 import { outcomeOf } from './stream-ends.ts'
@@ -115,6 +116,46 @@ describe('asks and tells between two nodes', () => {
       expect(await ref.ask('x', { timeout })).toBe('x')
     },
   )
+
+  test('an ask with an id that is not answered yet breaks the protocol: the session ends', async () => {
+    const lab = new Lab()
+    const ref = await lab.b.host(() => new Promise(() => undefined))
+    const asks: Frame[] = []
+    lab.fate = (frame) => {
+      if (frame.kind === FRAME.ask) asks.push(frame)
+      return asks.length < 2 ? [frame] : []
+    }
+    const asked = [outcomeOf(ref.ask('x')), outcomeOf(ref.ask('y'))]
+    await settle()
+    const again = Object.assign(asks[1]!.clone(), { id: asks[0]!.id })
+    expect(() => lab.b.peers.receive(lab.b.link, lab.a.nodeId, again)).toThrow(/an id of its own/)
+    lab.fate = (frame) => [frame]
+    await settle()
+    expect(lab.b.association.pending.handling).toBe(0)
+    lab.a.peers.gone(lab.b.nodeId, new SessionResetError('over'))
+    await Promise.all(asked)
+  })
+
+  test('asks of one node that weigh too much together are refused, until some are answered', async () => {
+    const maxMessageBytes = 16 * 1024 * 1024
+    const lab = new Lab({ maxMessageBytes })
+    const free = deferred<void>()
+    const handled: number[] = []
+    const ref = await lab.b.host(async (msg) => {
+      handled.push(msg.toObject<Uint8Array>().byteLength)
+      await free.promise
+    })
+    const bytes = 125_000
+    const count = Math.ceil((MAX_PENDING_ASK_BYTES + maxMessageBytes) / bytes)
+    const asked = Array.from({ length: count }, () => outcomeOf(ref.ask(new Uint8Array(bytes))))
+    await until(() => lab.b.association.pending.handling === count - 1)
+    free.resolve()
+    const outcomes = await Promise.all(asked)
+    expect(outcomes.slice(0, -1)).toEqual(Array.from({ length: count - 1 }, () => undefined))
+    expect(outcomes.at(-1)).toMatchObject({ code: 'overloaded' })
+    expect(await outcomeOf(ref.ask(new Uint8Array(1)))).toBeUndefined()
+    expect(handled).toHaveLength(count)
+  })
 
   test('the handler’s deadline is that of the caller', async () => {
     const lab = new Lab()

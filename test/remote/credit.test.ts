@@ -141,6 +141,22 @@ describe('credit', () => {
     expect(await outcomeOf(collect(reader))).toBeInstanceOf(SessionResetError)
   })
 
+  test('so does one that sends more bytes than it may, however wide its window is', async () => {
+    const lab = new Lab()
+    const { ref, writer } = await streaming(lab, 1000)
+    const reader = ref.askStream(Message.empty())
+    void outcomeOf(writer.write(new Uint8Array(100_000)))
+    await until(() => lab.b.sent.some(isKind('item')))
+    await settle()
+    const item = lab.b.sent.find(isKind('item'))!
+    const receive = (seq: number): void => lab.a.association.receive(Object.assign(item.clone(), { seq }), lab.a.link)
+    // Two more leave room for one byte; the one after that is one too many.
+    for (let seq = item.seq + 1; seq < item.seq + 3; seq++) receive(seq)
+    expect(() => receive(item.seq + 3)).toThrow(/expected no item while 262144 bytes/)
+    lab.a.association.reset(new SessionResetError('broke the protocol'))
+    expect(await outcomeOf(collect(reader))).toBeInstanceOf(SessionResetError)
+  })
+
   test('grants for more than was sent, or for less than before, change nothing', async () => {
     const lab = new Lab()
     const { ref, writer } = await streaming(lab, 2)

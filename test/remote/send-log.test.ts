@@ -106,7 +106,7 @@ describe('SendLog', () => {
     expect(log.unsent?.seq).toBe(3)
     log.rewind()
     log.acknowledge(1)
-    expect(log.unsent).toEqual({ seq: 2, chunk: undefined, start: 0, end: 0, isToNeighbour: true })
+    expect(log.unsent).toEqual({ seq: 2, chunk: undefined, start: 0, end: 0, isToNeighbour: true, isAnswer: false })
     log.acknowledge(2)
     expect(log.unsent?.seq).toBe(3)
   })

@@ -44,6 +44,9 @@ export class Way {
     this.maxFrameBytes = maxFrameBytes
   }
 
+  /** One side has said goodbye. */
+  isEnding = false
+
   get isBlocked(): boolean {
     return this.#room !== undefined
   }
@@ -150,6 +153,12 @@ export class Side implements SessionOwner {
   ): boolean | undefined {
     const frame = Object.assign(new Frame(), { kind: FRAME.tell, type: text, payload: new Uint8Array(bytes) })
     return this.session.send(frame, attachments)
+  }
+
+  /** Answers something the other asked, with so many bytes. */
+  answer(text: string, bytes = 0): boolean | undefined {
+    const frame = Object.assign(new Frame(), { kind: FRAME.reply, type: text, payload: new Uint8Array(bytes) })
+    return this.session.send(frame)
   }
 
   lose(graceMs = 60_000): void {

@@ -1,15 +1,9 @@
 import { NotSerialisableError, SessionResetError, UnreachableError } from 'pulsing'
 import { describe, expect, test } from 'vitest'
+import { ACK_BYTES, ACK_DELAY_MS, ACK_FRAMES, GAP_DELAY_MS } from '../../src/remote/receipts.ts'
 import { MAX_LOG_BYTES, MAX_LOG_FRAMES } from '../../src/remote/send-log.ts'
 import { MAX_HELD_BYTES, MAX_HELD_FRAMES } from '../../src/remote/sequence.ts'
-import {
-  ACK_BYTES,
-  ACK_DELAY_MS,
-  ACK_FRAMES,
-  GAP_DELAY_MS,
-  MAX_PROBE_DELAY_MS,
-  PROBE_DELAY_MS,
-} from '../../src/remote/session.ts'
+import { MAX_ANSWER_BYTES, MAX_PROBE_DELAY_MS, PROBE_DELAY_MS } from '../../src/remote/session.ts'
 import { FRAME, Frame } from '../../src/wire/frame.ts'
 import { stateOf } from '../actor/systems.ts'
 import type { Side } from './session-pair.ts'
@@ -120,13 +114,69 @@ describe('the window', () => {
     expect(pair.a.tell('t3')).toBe(true)
   })
 
-  test(`of ${MAX_LOG_FRAMES} frames does so too, and asks, which do not wait, leave all the same`, async () => {
+  test('is what may be on its way: what nobody holds back waits in order, and leaves as the other acknowledges', () => {
+    const pair = new SessionPair()
+    const count = 40
+    for (let i = 1; i <= count; i++) pair.a.tell(`t${i}`, { bytes: MAX_LOG_BYTES / 10 })
+    expect(pair.wire).toHaveLength(10)
+    for (let i = 0; i < 5; i++) pair.deliver(pair.wire.shift()!)
+    const underway = (): number => pair.wire.filter(({ from }) => from === pair.a).length
+    while (pair.wire.length > 0) {
+      pair.deliver(pair.wire.shift()!)
+      expect(underway()).toBeLessThanOrEqual(11)
+    }
+    pair.pass(ACK_DELAY_MS)
+    expect(pair.b.delivered).toEqual(texts(count))
+    expectRest(pair)
+  })
+
+  test('a link that is full holds all of it, in order, until there is room', async () => {
+    const pair = new SessionPair()
+    pair.a.way!.block()
+    expect(pair.a.tell('t1')).toBe(false)
+    expect(pair.a.tell('t2')).toBe(false)
+    expect(pair.wire).toEqual([])
+    pair.a.way!.unblock()
+    await Promise.resolve()
+    expect(pair.a.tell('t3')).toBe(true)
+    pair.pass(ACK_DELAY_MS)
+    expect(pair.b.delivered).toEqual(texts(3))
+    expectRest(pair)
+  })
+
+  test('what is begun on a link that is ending has certainly not left with it', () => {
+    const pair = new SessionPair()
+    pair.a.tell('t1')
+    pair.a.way!.isEnding = true
+    expect(pair.a.tell('t2')).toBe(false)
+    pair.flush()
+    pair.a.lose(0)
+    pair.a.session.reset(new UnreachableError('gone'))
+    expect(pair.b.delivered).toEqual(['t1'])
+    expect(pair.a.ends.map(({ sent }) => sent)).toEqual([1])
+  })
+
+  test(`of who takes no answers is given up when ${MAX_ANSWER_BYTES / 1024 / 1024} MiB of them wait, and not for what else does`, async () => {
+    const pair = new SessionPair()
+    const bytes = MAX_ANSWER_BYTES / 16
+    for (let i = 0; i < 40; i++) pair.a.tell(`t${i}`, { bytes })
+    await Promise.resolve()
+    expect(pair.a.ends).toEqual([])
+    for (let i = 0; i < 16; i++) pair.a.answer(`a${i}`, bytes)
+    await Promise.resolve()
+    expect(pair.a.ends.map(({ error }) => error.message)).toEqual([
+      `expected node ${pair.b.self} to take its answers, got ${MAX_ANSWER_BYTES} bytes waiting for it`,
+    ])
+    expect(pair.a.ends[0]!.error).toMatchObject({ name: 'SessionResetError', cause: { code: 'overloaded' } })
+  })
+
+  test(`of ${MAX_LOG_FRAMES} frames does so too, and asks, which nobody holds, leave behind it`, async () => {
     const pair = new SessionPair()
     for (let i = 1; i < MAX_LOG_FRAMES; i++) expect(pair.a.tell(`t${i}`)).toBe(true)
     expect(pair.a.tell(`t${MAX_LOG_FRAMES}`)).toBe(false)
     const waiting = pair.a.session.whenWritable()!
     expect(pair.a.tell('ask')).toBe(false)
-    expect(pair.wire.at(-1)!.frame.type).toBe('ask')
+    expect(pair.wire.at(-1)!.frame.type).toBe(`t${MAX_LOG_FRAMES}`)
     expect(await stateOf(waiting)).toBe('pending')
     pair.flush()
     await waiting

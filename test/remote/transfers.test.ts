@@ -1,5 +1,6 @@
 /** Large messages travel in parts: what must not overtake them waits, everything else passes between. */
 import { describe, expect, test } from 'vitest'
+import { joinBytes } from '../../src/base/bytes.ts'
 import { OverloadedError, ProtocolError } from '../../src/base/errors.ts'
 import { StreamMessage } from '../../src/message/stream-message.ts'
 import {
@@ -8,8 +9,10 @@ import {
   MAX_WHOLE_BYTES,
   OutboundTransfers,
   PART_BYTES,
+  PART_COST_BYTES,
 } from '../../src/remote/transfers.ts'
-import { FRAME, Frame, PART } from '../../src/wire/frame.ts'
+import { FLAG, FRAME, Frame, PART } from '../../src/wire/frame.ts'
+import { FrameWriter } from '../../src/wire/frame-writer.ts'
 import { isKind, Lab, settle, until } from './lab.ts'
 
 const BIG = 1024 * 1024
@@ -21,6 +24,12 @@ function pattern(length: number): Uint8Array {
 /** Not `toEqual`: it looks at every byte as at an object. */
 function same(a: Uint8Array, b: Uint8Array): boolean {
   return a.byteLength === b.byteLength && a.every((byte, i) => byte === b[i])
+}
+
+function frameBytes(fields: Partial<Frame>): Uint8Array {
+  const writer = new FrameWriter()
+  writer.write(Object.assign(new Frame(), fields))
+  return writer.take()
 }
 
 function outcomeOf(promise: Promise<unknown>): Promise<unknown> {
@@ -175,7 +184,7 @@ describe('parts', () => {
   })
 
   test('are kept up to a bound, more is an OverloadedError, and given back when the others will not come', () => {
-    const inbound = new InboundTransfers(100)
+    const inbound = new InboundTransfers(2 * PART_COST_BYTES + 100)
     inbound.receive(part(1, PART.more, new Uint8Array(60)))
     expect(() => inbound.receive(part(2, PART.more, new Uint8Array(41)))).toThrow(OverloadedError)
     inbound.receive(part(1, PART.dropped, new Uint8Array(0)))
@@ -189,10 +198,23 @@ describe('parts', () => {
     const inbound = new InboundTransfers(BIG)
     for (let id = 1; id <= MAX_TRANSFERS; id++) inbound.receive(part(id, PART.more, new Uint8Array(1)))
     expect(() => inbound.receive(part(0, PART.more, new Uint8Array(1)))).toThrow(OverloadedError)
-    expect(() => new InboundTransfers(100).receive(part(1, PART.last, pattern(10)))).toThrow(ProtocolError)
-    expect(() => new InboundTransfers(100).receive(part(1, 3, pattern(10)))).toThrow(ProtocolError)
-    // A part within parts: nothing that may come so.
-    const nested = Uint8Array.from([0x82, 0x05, 0x00])
-    expect(() => new InboundTransfers(100).receive(part(1, PART.last, nested))).toThrow(ProtocolError)
+    const last = (bytes: Uint8Array) => () => new InboundTransfers(BIG).receive(part(1, PART.last, bytes))
+    expect(last(pattern(10))).toThrow(ProtocolError)
+    expect(() => new InboundTransfers(BIG).receive(part(1, 3, pattern(10)))).toThrow(ProtocolError)
+    // Link frames, and other frames beside a message, may not come so; nor a message with attachments.
+    const ping = Uint8Array.from([0x82, 0x05, 0x00])
+    const cancel = frameBytes({ kind: FRAME.cancel })
+    const tell = frameBytes({ kind: FRAME.tell })
+    const unknown = Uint8Array.from([0x81, 0x08])
+    for (const bytes of [ping, cancel, joinBytes([unknown, tell]), joinBytes([tell, ping])])
+      expect(last(bytes)).toThrow(ProtocolError)
+    expect(last(frameBytes({ kind: FRAME.tell, flags: 1 << FLAG.attachmentShift }))).toThrow(ProtocolError)
+    expect(last(tell)()).toMatchObject({ kind: FRAME.tell })
+  })
+
+  test('of no bytes cost something, too', () => {
+    const inbound = new InboundTransfers(10 * PART_COST_BYTES)
+    for (let i = 0; i < 10; i++) inbound.receive(part(1, PART.more, new Uint8Array(0)))
+    expect(() => inbound.receive(part(1, PART.more, new Uint8Array(0)))).toThrow(OverloadedError)
   })
 })

@@ -1,6 +1,6 @@
 /** One run of one seed, from the start of its nodes to the end of the last; what happened in it, and what was wrong. */
 
-import { GAP_DELAY_MS } from '../../src/remote/session.ts'
+import { GAP_DELAY_MS } from '../../src/remote/receipts.ts'
 import { MAX_WHOLE_BYTES, PART_BYTES } from '../../src/remote/transfers.ts'
 import { seededRandom } from '../../src/testkit/seeded-random.ts'
 import { type Disturbance, FAULTS, type Fault } from '../../src/testkit/simulated-disturbance.ts'

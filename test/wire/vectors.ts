@@ -111,7 +111,7 @@ const FRAMES: readonly (readonly [name: string, kind: keyof typeof FRAME, fields
   ['end', 'end', { ...near(6), id: 1, payload: '' }],
   ['end, with an error', 'end', { ...near(6), id: 1, payload: cbor(failure) }],
   ['credit', 'credit', { ...near(7), id: 1, count: 16, bytes: 1000 }],
-  ['credit, for tells', 'credit', { ...near(4), id: 0, count: 512, bytes: 0 }],
+  ['credit, for tells', 'credit', { ...near(4), id: 0, count: 512, bytes: 51_200 }],
   ['stop', 'stop', { ...near(8), id: 1 }],
   ['signal', 'signal', { ...far(9), payload: cbor(['start', 2]) }],
   [
@@ -125,6 +125,8 @@ const FRAMES: readonly (readonly [name: string, kind: keyof typeof FRAME, fields
   ['probe', 'probe', near(0)],
   ['part', 'part', { ...near(9), id: 1, flags: 0, payload: '8d1300' }],
   ['part, the last one', 'part', { ...near(10), id: 1, flags: 1, payload: '60' }],
+  ['hold', 'hold', { ...near(11), actor: ACTOR_C, flags: 1 }],
+  ['hold, no longer', 'hold', { ...near(12), actor: ACTOR_C, flags: 0 }],
 ]
 
 const EPOCH = new Date(1_700_000_000_000)
