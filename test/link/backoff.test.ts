@@ -1,4 +1,5 @@
 /** How long attempts wait: spread over all of a ceiling that doubles, never nothing at all. */
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Backoff, MAX_BACKOFF_MS, MIN_BACKOFF_MS, SHORTEST_WAIT_MS } from '../../src/link/backoff.ts'
 import { seededRandom } from '../../src/testkit/seeded-random.ts'
@@ -14,6 +15,21 @@ test('the ceiling doubles to its end, and begins anew after a success', () => {
   expect(backoff.next()).toBe(MIN_BACKOFF_MS)
 })
 
+test('every wait is between the shortest and a ceiling that doubles', () => {
+  const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+  fc.assert(
+    fc.property(fc.array(chance, { minLength: 1, maxLength: 30 }), (numbers) => {
+      let at = 0
+      const backoff = new Backoff({ float: () => numbers[at++]! })
+      for (let attempt = 0; attempt < numbers.length; attempt++) {
+        const wait = backoff.next()
+        expect(wait).toBeGreaterThanOrEqual(SHORTEST_WAIT_MS)
+        expect(wait).toBeLessThanOrEqual(Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** attempt))
+      }
+    }),
+  )
+})
+
 test('attempts of many are spread evenly over all of the ceiling', () => {
   const random = seededRandom(1)
   const TENTH = MAX_BACKOFF_MS / 10
@@ -27,5 +43,5 @@ test('attempts of many are spread evenly over all of the ceiling', () => {
 })
 
 test('whatever chance says, there is a pause', () => {
-  for (const wait of next(always(0), 100)) expect(wait).toBe(SHORTEST_WAIT_MS)
+  for (const wait of next(always(0), 1000)) expect(wait).toBe(SHORTEST_WAIT_MS)
 })

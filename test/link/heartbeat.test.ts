@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Backoff, MAX_BACKOFF_MS, MIN_BACKOFF_MS } from '../../src/link/backoff.ts'
 import {
   CHECK_EVERY_MS,
   GONE_AFTER_MS,
@@ -104,37 +103,5 @@ describe('Heartbeat', () => {
       }),
       { numRuns: 500 },
     )
-  })
-})
-
-describe('Backoff', () => {
-  test('every wait is between a quarter and all of a ceiling that doubles from 100 ms to 10 s', () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), { minLength: 1, maxLength: 30 }),
-        (numbers) => {
-          let at = 0
-          const backoff = new Backoff({ float: () => numbers[at++]! })
-          for (let attempt = 0; attempt < numbers.length; attempt++) {
-            const ceiling = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** attempt)
-            const wait = backoff.next()
-            expect(wait).toBeGreaterThanOrEqual(ceiling / 4)
-            expect(wait).toBeLessThanOrEqual(ceiling)
-          }
-        },
-      ),
-    )
-  })
-
-  test('a success starts over', () => {
-    const backoff = new Backoff({ float: () => 0.999 })
-    for (let i = 0; i < 20; i++) backoff.next()
-    backoff.reset()
-    expect(backoff.next()).toBeLessThanOrEqual(MIN_BACKOFF_MS)
-  })
-
-  test('a thousand attempts neither overflow nor stop', () => {
-    const backoff = new Backoff({ float: () => 0.5 })
-    for (let i = 0; i < 1000; i++) expect(Number.isFinite(backoff.next())).toBe(true)
   })
 })
