@@ -1,6 +1,6 @@
 /**
  * What waits for a neighbour that takes no more now, and what goes first when it does. Pure: pieces of a batch go in and
- * come out. Control does not wait at all, see `outbox.ts`.
+ * come out. Control does not wait at all, and little of what is small does, see `outbox.ts`.
  *
  * What one node sends another keeps its order, for it is numbered, and is as urgent as its first piece: small ones go
  * before large ones, which get a tenth of the bytes all the same. Nodes take turns.
@@ -46,6 +46,11 @@ export class Lanes {
   /** The bytes that wait. */
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** Whether a piece of that key would pass nothing it must not. */
+  mayPass(key: string): boolean {
+    return this.#stages.size === 1 && !this.#newest.flows.has(key)
   }
 
   /** @param key who sends it to whom */

@@ -10,10 +10,13 @@ import { FIRST_ROUTED_KIND, FRAME } from '../wire/frame.ts'
 import { BATCH_BYTES, FrameWriter } from '../wire/frame-writer.ts'
 import type { Attachments } from './connection.ts'
 import type { Piece } from './lanes.ts'
-import { Lanes } from './lanes.ts'
+import { BULK_BYTES, Lanes } from './lanes.ts'
 
 /** Rounds of microtasks without a new frame after which the turn has settled. A step of a stream takes two. */
 const QUIET_ROUNDS = 3
+
+/** Bytes of small frames that a connection is given though it asked to wait. */
+export const MAX_PASSING_BYTES: number = 64 * 1024
 
 /** Room for frames that are written to wait, which are copied out one by one. */
 const WAITING_BYTES = 1024
@@ -38,6 +41,7 @@ export class Outbox {
   #lanes: Lanes | undefined
   readonly #waitingWriter = new FrameWriter(WAITING_BYTES)
   #isBlocked = false
+  #passedBytes = 0
   #isFlushQueued = false
   #lengthAtRound = 0
   #quietRounds = 0
@@ -67,12 +71,13 @@ export class Outbox {
   }
 
   add(frame: Frame): void {
-    if (this.#mustWait(frame)) {
+    const bytes = frame.payloadBytes + HEAD_BYTES
+    if (this.#isBlocked && !isControl(frame) && (frame.kind < FIRST_ROUTED_KIND || !this.#mayPass(frame.to, bytes))) {
       this.#waitingWriter.write(frame)
       this.#wait(frame, frame.to)
       return
     }
-    this.#makeRoom(frame.payloadBytes + HEAD_BYTES)
+    this.#makeRoom(bytes)
     this.#endRun()
     this.#writer.write(frame)
     this.#queueFlush()
@@ -80,10 +85,13 @@ export class Outbox {
 
   /** Adds the bytes of a whole frame, `head`, as they came, one hop less. */
   addRaw(raw: Uint8Array, hopsAt: number, head: Frame): void {
-    if (this.#mustWait(head)) {
-      this.#waitingWriter.forward(raw, hopsAt)
-      this.#wait(head, `${head.from}>${head.to}`)
-      return
+    if (this.#isBlocked && !isControl(head)) {
+      const key = `${head.from}>${head.to}`
+      if (!this.#mayPass(key, raw.byteLength)) {
+        this.#waitingWriter.forward(raw, hopsAt)
+        this.#wait(head, key)
+        return
+      }
     }
     this.#makeRoom(raw.byteLength)
     this.#endRun()
@@ -93,7 +101,7 @@ export class Outbox {
 
   /** Adds a whole frame of this node's that stands in `chunk` from `start` to `end`, and stays there unchanged. */
   addKept(chunk: Uint8Array, start: number, end: number, to: string): void {
-    if (this.#isBlocked) {
+    if (this.#isBlocked && !this.#mayPass(to, end - start)) {
       // The batch it was to be part of may leave first, or the one who keeps it change its mind.
       const piece = this.#mayShare ? { chunk, start, end } : pieceOf(chunk.slice(start, end))
       this.#waiting().add(to, piece)
@@ -128,6 +136,7 @@ export class Outbox {
   /** The connection takes more again. */
   drained(): void {
     this.#isBlocked = false
+    this.#passedBytes = 0
     while (this.#lanes && !this.#isBlocked) this.#postWaiting(this.#lanes)
   }
 
@@ -146,9 +155,12 @@ export class Outbox {
     return this.#lanes
   }
 
-  /** Control passes what waits: signs of life, and what lets others forget what they keep. */
-  #mustWait({ kind }: Frame): boolean {
-    return this.#isBlocked && kind !== FRAME.ping && kind !== FRAME.pong && kind !== FRAME.ack
+  /** Whether so many bytes go past what waits: a few, and only those of small frames. */
+  #mayPass(key: string, bytes: number): boolean {
+    if (bytes > BULK_BYTES || this.#passedBytes + bytes > MAX_PASSING_BYTES) return false
+    if (this.#lanes && !this.#lanes.mayPass(key)) return false
+    this.#passedBytes += bytes
+    return true
   }
 
   /** The frame just written waits. */
@@ -215,6 +227,11 @@ export class Outbox {
     this.#isFlushQueued = false
     this.#post()
   }
+}
+
+/** Control passes what waits: signs of life, and what lets others forget what they keep. */
+function isControl({ kind }: Frame): boolean {
+  return kind === FRAME.ping || kind === FRAME.pong || kind === FRAME.ack
 }
 
 function pieceOf(chunk: Uint8Array): Piece {

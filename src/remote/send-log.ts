@@ -7,10 +7,13 @@ import { FRAME, Frame } from '../wire/frame.ts'
 import { FrameReader } from '../wire/frame-reader.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
 
-/** Frames kept from which on senders wait, and on their way from which on others wait here. Asks are kept, and never wait. */
+/** Frames kept from which on senders wait. Asks are kept, and counted, but never wait. */
 export const MAX_LOG_FRAMES = 4096
-/** Bytes kept from which on senders wait, and on their way from which on others wait here. */
+/** Bytes kept from which on senders wait. */
 export const MAX_LOG_BYTES: number = 1024 * 1024
+/** Frames, and bytes, on their way from which on all that comes waits here: what nobody waits with has room beside the rest. */
+export const MAX_SENT_FRAMES: number = 2 * MAX_LOG_FRAMES
+export const MAX_SENT_BYTES: number = 2 * MAX_LOG_BYTES
 
 /** Room for a frame's head in a shared buffer; a longer one just gets a buffer of its own. */
 const HEAD_BYTES = 1024
@@ -54,7 +57,7 @@ export class SendLog {
   }
   /** Whether as much is on its way as may be, before the peer has acknowledged some of it. */
   get isWindowFull(): boolean {
-    return this.#sentBytes >= MAX_LOG_BYTES || this.#sent >= MAX_LOG_FRAMES
+    return this.#sentBytes >= MAX_SENT_BYTES || this.#sent >= MAX_SENT_FRAMES
   }
   /** The number of the first frame that is not acknowledged; undefined when all are. */
   get first(): number | undefined {

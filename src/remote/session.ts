@@ -145,8 +145,7 @@ export class Session {
     const link = this.#owner.link()
     if (!link && !this.#lost) return undefined
     const isNeighbour = link?.nodeId === this.#peer
-    const isPort = isNeighbour && link?.diesWithPeer === true
-    const isHeld = !link || link.isEnding || this.isHolding || (link.isBlocked && !isPort)
+    const isHeld = !link || link.isEnding || this.isHolding
     this.#address(frame, isNeighbour)
     frame.session = this.#number
     frame.seq = this.#next
@@ -154,13 +153,12 @@ export class Session {
       if (isHeld) throw cannotWait(this.#peer)
       return this.#sendOnce(link, frame, attachments)
     }
-    if (isPort && !isHeld) return this.#sendOnce(link, frame, undefined)
+    if (isNeighbour && link?.diesWithPeer && !isHeld) return this.#sendOnce(link, frame, undefined)
     const { chunk, start, end } = this.#log.add(frame, isNeighbour)
     this.#next++
     this.#owner.kept(end - start)
     this.#expectAck()
     if (isHeld) {
-      if (link?.isBlocked) this.#sendUnsentWhenWritable(link)
       if (this.#log.answerBytes > MAX_ANSWER_BYTES) this.#giveUpSoon()
       return false
     }

@@ -2,7 +2,7 @@
 import { type ActorRef, Message, StreamMessage } from 'pulsing'
 import { afterEach, describe, expect, test } from 'vitest'
 import { MAX_BLOCKED_BYTES } from '../../src/link/link.ts'
-import { MAX_LOG_BYTES } from '../../src/remote/send-log.ts'
+import { MAX_LOG_BYTES, MAX_SENT_BYTES } from '../../src/remote/send-log.ts'
 import { SOCKET_WINDOW_BYTES } from '../../src/transport/websocket/socket-connection.ts'
 import { BATCH_BYTES } from '../../src/wire/frame-writer.ts'
 import { event } from '../system/systems.ts'
@@ -111,7 +111,7 @@ describe('a connection that stands still', () => {
       atA.ask(Message.fromObject('ask', { n, payload: new Uint8Array(bytes) }), { timeout: Infinity }),
     )
     await turns(QUIET_TURNS)
-    expect(ofB.mostWaiting).toBeLessThanOrEqual(MAX_LOG_BYTES + bytes + SOCKET_WINDOW_BYTES)
+    expect(ofB.mostWaiting).toBeLessThanOrEqual(MAX_SENT_BYTES + bytes + SOCKET_WINDOW_BYTES)
     nearB.flow()
     const answers = await Promise.all(asked)
     expect(answers.map((answer) => answer.toObject())).toEqual(upTo(amount))

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { joinBytes } from '../../src/base/bytes.ts'
 import type { Attachments } from '../../src/link/connection.ts'
 import { BULK_BYTES } from '../../src/link/lanes.ts'
-import { Outbox } from '../../src/link/outbox.ts'
+import { MAX_PASSING_BYTES, Outbox } from '../../src/link/outbox.ts'
 import { FRAME, Frame } from '../../src/wire/frame.ts'
 import { FrameReader } from '../../src/wire/frame-reader.ts'
 import { BATCH_BYTES, FrameWriter } from '../../src/wire/frame-writer.ts'
@@ -271,7 +271,7 @@ describe('a frame with attachments', () => {
 
 describe('while the connection takes no more', () => {
   /** A desk whose connection asked to wait after the tell of id 0. */
-  async function blocked(mayShare = true): Promise<Desk> {
+  async function justBlocked(mayShare = true): Promise<Desk> {
     const desk = new Desk(mayShare)
     desk.room = 1
     desk.outbox.add(tell(0))
@@ -280,6 +280,42 @@ describe('while the connection takes no more', () => {
     desk.sent.length = 0
     return desk
   }
+
+  /** One that has been given as much as may pass what waits, too. */
+  async function blocked(mayShare = true): Promise<Desk> {
+    const desk = await justBlocked(mayShare)
+    const headBytes = encoded(tell(0, 1000)).length - 1000
+    for (let left = MAX_PASSING_BYTES; left > 0; ) {
+      const length = Math.min(left, BULK_BYTES)
+      addRaw(desk, tell(0, length - headBytes))
+      left -= length
+    }
+    await turn()
+    desk.sent.length = 0
+    return desk
+  }
+
+  test('a little of what is small passes all the same, if nothing of its own waits, and nothing that all wait for', async () => {
+    const desk = await justBlocked()
+    addRaw(desk, Object.assign(tell(1, BULK_BYTES), { from: 'x' }))
+    addRaw(desk, Object.assign(tell(2), { from: 'x' }))
+    addRaw(desk, Object.assign(tell(3), { from: 'y' }))
+    await turn()
+    expect(ids(desk)).toEqual([3])
+    desk.outbox.add(control(FRAME.cluster))
+    addRaw(desk, Object.assign(tell(4), { from: 'y' }))
+    await turn()
+    expect(ids(desk)).toEqual([3])
+    desk.drain(Infinity)
+    expect(ids(desk)).toEqual([3, 1, 2, -FRAME.cluster, 4])
+    // And again, when it has drained and asks to wait once more.
+    desk.room = 1
+    desk.outbox.add(tell(0))
+    await turn()
+    addRaw(desk, tell(5))
+    await turn()
+    expect(ids(desk).slice(-2)).toEqual([0, 5])
+  })
 
   const control = (kind: number): Frame => Object.assign(new Frame(), { kind })
   const idOf = (frame: Frame): number => (frame.kind === FRAME.tell ? frame.seq : -frame.kind)
