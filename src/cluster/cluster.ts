@@ -14,12 +14,13 @@ import type { Frame } from '../wire/frame.ts'
 import { FIRST_ROUTED_KIND, FRAME, UNDELIVERABLE } from '../wire/frame.ts'
 import type { FrameReader } from '../wire/frame-reader.ts'
 import { Attendance } from './attendance.ts'
+import { Credibility } from './credibility.ts'
 import { Directory } from './directory.ts'
 import { Forwarding } from './forwarding.ts'
 import type { Mesh } from './mesh.ts'
 import { Neighbours } from './neighbours.ts'
 import type { NodeRecord } from './topology.ts'
-import { Topology } from './topology.ts'
+import { MAX_BEHIND_LEAF, Topology } from './topology.ts'
 import type { NodeChange, NodeSnapshot, Update } from './update.ts'
 import { decodeUpdates, encodeUpdate } from './update.ts'
 
@@ -55,8 +56,11 @@ export class Cluster implements Routes {
   /** On a relay: who links it to all others. */
   mesh: Mesh | undefined
   readonly #runtime: ActorRuntime
+  readonly #credibility: Credibility
   readonly #forwarding: Forwarding
   readonly #attendance: Attendance
+  /** On a relay: nodes it heard of when they were away. They are no members, and still some leaf may not take their place. */
+  readonly #strangers: Attendance
   readonly #snapshots = new WeakMap<NodeRecord, { readonly version: number; readonly bytes: Uint8Array }>()
   /** Neighbours that look on: frames go to and fro, and nobody is told of them. */
   readonly #observers = new Map<string, Link>()
@@ -71,13 +75,16 @@ export class Cluster implements Routes {
     this.peers = new Peers(runtime, this, maxMessageBytes)
     this.directory = new Directory(runtime, random, this.peers)
     this.neighbours = new Neighbours(runtime.nodeId, this)
-    this.#forwarding = new Forwarding(this.topology, this.neighbours)
+    this.#credibility = new Credibility(this.topology, (nodeId) => this.#isAwaited(nodeId))
+    this.#forwarding = new Forwarding(this.topology, this.neighbours, this.#credibility)
+    const patience = { clock: runtime.clock, graceMs, hiddenGraceMs, links: () => this.neighbours.links() }
+    this.#strangers = new Attendance({ ...patience, givenUp: () => this.#askAgain() })
     this.#attendance = new Attendance({
-      clock: runtime.clock,
-      graceMs,
-      hiddenGraceMs,
-      links: () => this.neighbours.links(),
-      givenUp: (nodeId) => this.#tellMember('memberLeft', this.topology.record(nodeId)!),
+      ...patience,
+      givenUp: (nodeId) => {
+        this.#tellMember('memberLeft', this.topology.record(nodeId)!)
+        this.#askAgain()
+      },
     })
     runtime.nameListener = {
       published: (name, cell) => this.#nameChanged(name, cell.id),
@@ -128,6 +135,11 @@ export class Cluster implements Routes {
     this.neighbours.tellNow()
     const hop = this.topology.nextHop(nodeId)
     return hop === undefined ? this.#observers.get(nodeId) : this.neighbours.link(hop)
+  }
+
+  /** Whether a node no way leads to is waited for, here or by others. */
+  #isAwaited(nodeId: string): boolean {
+    return this.#attendance.isAbsent(nodeId) || this.#strangers.isAbsent(nodeId)
   }
 
   awaitedMs(nodeId: string): number {
@@ -253,7 +265,7 @@ export class Cluster implements Routes {
       return
     }
     // Where there is just no way now, the session finds that out by itself, and waits for one.
-    if (frame.id === UNDELIVERABLE.never && this.topology.nextHop(frame.actor) === link.nodeId)
+    if (frame.id === UNDELIVERABLE.never && this.#credibility.mayRefuse(link, from, frame.actor))
       this.peers.reset(
         frame.actor,
         new UnreachableError(`expected a way to node ${frame.actor}, got none: ${frame.reason}`, {
@@ -279,10 +291,10 @@ export class Cluster implements Routes {
           break
         }
         case 'gone':
-          isMoved = (this.#forwarding.mayBury(link, update.nodeId) && this.#bury(update.nodeId, link)) || isMoved
+          isMoved = (this.#credibility.mayBury(link, update.nodeId) && this.#bury(update.nodeId, link)) || isMoved
           break
         default: {
-          if (this.#observers.has(link.nodeId) || !this.#forwarding.maySpeakFor(link, update.nodeId)) break
+          if (this.#observers.has(link.nodeId) || !this.#credibility.mayTell(link, update)) break
           const { names, isStale } = this.topology.record(update.nodeId) ?? {}
           if (!this.#apply(link, update)) break
           news.push(update)
@@ -291,10 +303,22 @@ export class Cluster implements Routes {
         }
       }
     }
-    if (news.length > 0) this.neighbours.tell(news, link)
     if (isMoved) this.#recompute()
+    this.neighbours.tell(this.#toBeTold(link, news), link)
     for (const [i, update] of news.entries()) this.#index(update, before[i]!)
     if (isSynced) this.#syncOf(link).resolve()
+  }
+
+  /** What others are to hear now. Of what a leaf told a relay of a node no way leads to they hear when one does. */
+  #toBeTold(link: Link, news: readonly (NodeSnapshot | NodeChange)[]): readonly (NodeSnapshot | NodeChange)[] {
+    if (this.topology.self.kind === 'leaf') return news
+    return news.filter(({ nodeId }) => {
+      const record = this.topology.record(nodeId)
+      if (this.topology.member(nodeId) || this.#attendance.isAbsent(nodeId) || record?.isGone) return true
+      if (link.peer.kind === 'leaf' && record) record.isUntold = true
+      else if (record) this.#strangers.miss(record)
+      return link.peer.kind === 'relay'
+    })
   }
 
   /** A node has ended: everybody is told, and nobody waits for it. */
@@ -310,7 +334,7 @@ export class Cluster implements Routes {
   /** Whether it was news. */
   #apply(link: Link, update: NodeSnapshot | NodeChange): boolean {
     const applied = update.op === 'node' ? this.topology.applySnapshot(update) : this.topology.applyChange(update)
-    if (applied === 'gap') this.#want(link, update.nodeId)
+    if (applied === 'gap') this.#want(link, [update.nodeId])
     if (applied !== 'news') return false
     this.#wantNeighboursOf(update.nodeId, link)
     return true
@@ -339,18 +363,28 @@ export class Cluster implements Routes {
 
   /** Whoever joined while others were parted may have heard of a node, and never what it is. */
   #wantNeighboursOf(nodeId: string, link: Link): void {
-    for (const other of this.topology.record(nodeId)?.links ?? [])
-      if (!this.topology.record(other)) this.#want(link, other)
+    const unknown: string[] = []
+    const { links = [] } = this.topology.record(nodeId) ?? {}
+    for (const other of links) if (!this.topology.record(other)) unknown.push(other)
+    this.#want(link, link.peer.kind === 'leaf' ? unknown.slice(0, MAX_BEHIND_LEAF) : unknown)
   }
 
-  /** Asks a neighbour for the whole record of a node. */
-  #want(link: Link, nodeId: string): void {
-    this.neighbours.send(link, [encodeUpdate({ op: 'want', nodeId })])
+  /** Asks a neighbour for the whole records of nodes. */
+  #want(link: Link, nodeIds: readonly string[]): void {
+    this.neighbours.send(
+      link,
+      nodeIds.map((nodeId) => encodeUpdate({ op: 'want', nodeId })),
+    )
+  }
+
+  /** Asks leaves for what they told of nodes that were waited for elsewhere, and are no more. */
+  #askAgain(): void {
+    for (const [link, nodeId] of this.#credibility.askable()) this.#want(link, [nodeId])
   }
 
   /** @param isMeant whether ways were given up on purpose: nobody is awaited then */
   #recompute(isMeant = false): void {
-    const { found, lost } = this.topology.recompute((nodeId) => this.#attendance.isAbsent(nodeId))
+    const { found, lost } = this.topology.recompute((nodeId) => this.#isAwaited(nodeId))
     for (const record of lost) {
       for (const name of record.names.keys()) this.directory.remove(name, record.nodeId)
       // With the node it was behind, as a worker with its page.
@@ -364,12 +398,18 @@ export class Cluster implements Routes {
     }
     for (const record of found) {
       const isBack = this.#attendance.remove(record.nodeId)
+      this.#strangers.remove(record.nodeId)
       this.peers.found(record.nodeId)
       // A neighbour that is back says first what it still has.
       if (!record.isStale)
         for (const [name, actorId] of record.names) this.directory.add(name, { nodeId: record.nodeId, actorId })
+      if (record.isUntold) {
+        record.isUntold = false
+        this.neighbours.tell([this.topology.snapshot(record)])
+      }
       this.#tellMember(isBack ? 'memberUpdated' : 'memberJoined', record)
     }
+    this.#askAgain()
   }
 
   /** No way leads to a member any more: it stays one for a while, and what is pending with it waits. */
@@ -425,6 +465,7 @@ export class Cluster implements Routes {
   async close(error: PulsingError): Promise<void> {
     this.directory.close(error)
     this.#attendance.close()
+    this.#strangers.close()
     this.peers.close(error)
     await this.neighbours.close()
   }

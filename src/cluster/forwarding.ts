@@ -1,24 +1,24 @@
-/**
- * Frames for other nodes: passed on by their head alone, never decoded. Also the judge of who may speak for whom: a node
- * for itself, and for those behind it.
- */
+/** Frames for other nodes: passed on by their head alone, never decoded, and never before the news they depend on. */
 import type { Link } from '../link/link.ts'
 import { FRAME, Frame, MAX_HOPS, UNDELIVERABLE } from '../wire/frame.ts'
 import type { FrameReader } from '../wire/frame-reader.ts'
+import type { Credibility } from './credibility.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { Topology } from './topology.ts'
 
 export class Forwarding {
   readonly #topology: Topology
   readonly #neighbours: Neighbours
+  readonly #credibility: Credibility
   readonly #notice = new Frame()
   #passed: Link | undefined
   #passedFrom = ''
   #passedAt = -1
 
-  constructor(topology: Topology, neighbours: Neighbours) {
+  constructor(topology: Topology, neighbours: Neighbours, credibility: Credibility) {
     this.#topology = topology
     this.#neighbours = neighbours
+    this.#credibility = credibility
   }
 
   /**
@@ -40,7 +40,7 @@ export class Forwarding {
     if (link === this.#passed && from === this.#passedFrom && version === this.#passedAt) return true
     const sender = this.#topology.member(from)
     // Whoever has ended does not come back, though its link may stay.
-    if (!sender || sender.isGone || !this.maySpeakFor(link, from)) return false
+    if (!sender || sender.isGone || !this.#credibility.maySpeakFor(link, from)) return false
     this.#passed = link
     this.#passedFrom = from
     this.#passedAt = version
@@ -52,24 +52,6 @@ export class Forwarding {
     const { from, to } = frame
     const isDirect = (from === '' || from === link.nodeId) && (to === '' || to === this.#topology.self.nodeId)
     return isDirect ? link.nodeId : undefined
-  }
-
-  /** Whether a neighbour may send in the name of a node: its own, one behind it, or any but this one if it is a relay. Relays are trusted. */
-  maySpeakFor(link: Link, nodeId: string): boolean {
-    if (nodeId === link.nodeId) return true
-    if (nodeId === this.#topology.self.nodeId) return false
-    if (link.peer.kind === 'relay') return true
-    const hop = this.#topology.nextHop(nodeId)
-    return hop === undefined || hop === link.nodeId
-  }
-
-  /** Whether a neighbour may say that a node has ended, which is final: a leaf of itself and of those behind it only. */
-  mayBury(link: Link, nodeId: string): boolean {
-    return (
-      nodeId === link.nodeId ||
-      (this.maySpeakFor(link, nodeId) && this.#topology.nextHop(nodeId) !== undefined) ||
-      link.peer.kind === 'relay'
-    )
   }
 
   #forward(link: Link, from: string, frame: Frame, reader: FrameReader): void {

@@ -20,6 +20,10 @@ export interface NodeRecord {
   readonly suspended: Set<string>
   /** A neighbour that is back, and has not said yet which links it has now: the ones it had count for nothing. */
   isStale?: boolean
+  /** The neighbour on the way there, when a way led there last. */
+  lastVia?: string | undefined
+  /** Told by a leaf before any way led there, and told nobody since. */
+  isUntold?: boolean
   /** Ended for good: ids are new for every boot, so that nothing brings it back. */
   isGone?: boolean
 }
@@ -33,16 +37,27 @@ export type Applied = 'news' | 'known' | 'gap'
  */
 const LEAF_TRANSIT_COST = 32
 
+/** Nodes that are reached through one leaf. Of more, those found last are no members. */
+export const MAX_BEHIND_LEAF = 256
+
 /** Records of nodes that are no members, kept because the way to them may come later than the news of them. */
 const MAX_STRANGERS = 256
+
+/** How many nodes were reached through a leaf so far. */
+interface Behind {
+  count: number
+  /** On the way of a leaf to its relay, as from a worker through its page: the cluster is not behind that page. */
+  readonly isHome: boolean
+}
 
 export class Topology {
   readonly self: NodeRecord
   readonly #records = new Map<string, NodeRecord>()
   #nextHops = new Map<string, string>()
+  #relays: ReadonlySet<string> = new Set()
   #version = 0
 
-  constructor(self: Omit<NodeRecord, 'version' | 'links' | 'names' | 'isHidden' | 'suspended'>) {
+  constructor(self: Pick<NodeRecord, 'nodeId' | 'kind' | 'addr' | 'features' | 'classes'>) {
     this.self = { ...self, version: 1, links: new Set(), names: new Map(), isHidden: false, suspended: new Set() }
     this.#records.set(self.nodeId, this.self)
   }
@@ -104,6 +119,16 @@ export class Topology {
     return this.#nextHops.get(nodeId)
   }
 
+  /** Whether it is a relay by more than the word of a leaf it is behind. */
+  isRelay(nodeId: string): boolean {
+    return this.#relays.has(nodeId)
+  }
+
+  /** Whether two nodes both claim a link to each other. */
+  areLinked(one: string, other: string): boolean {
+    return this.#records.get(one)?.links.has(other) === true && this.#records.get(other)?.links.has(one) === true
+  }
+
   snapshot(record: NodeRecord): NodeSnapshot {
     const { nodeId, version, kind, addr, features, classes, links, names, isHidden, suspended } = record
     const lists = { features, classes, links: [...links], names: [...names], suspended: [...suspended] }
@@ -121,6 +146,7 @@ export class Topology {
       links: new Set(links),
       names: new Map(names),
       suspended: new Set(suspended),
+      lastVia: known?.lastVia,
     })
     return 'news'
   }
@@ -171,25 +197,34 @@ export class Topology {
   } {
     const before = this.#nextHops
     const hops = new Map<string, string>()
+    const relays = new Set<string>()
     // Nodes to be looked at, by what the way there costs: the first time a node comes up is the cheapest.
-    const found: (readonly [record: NodeRecord, hop: string])[][] = []
-    const reach = (nodeId: string, hop: string, cost: number): void => {
+    const found: (readonly [record: NodeRecord, hop: string, behind: Behind | undefined])[][] = []
+    const reach = (nodeId: string, hop: string, cost: number, behind?: Behind): void => {
       const record = this.#records.get(nodeId)
-      if (record && nodeId !== this.self.nodeId && !hops.has(nodeId)) (found[cost] ??= []).push([record, hop])
+      if (record && nodeId !== this.self.nodeId) (found[cost] ??= []).push([record, hop, behind])
     }
     for (const nodeId of this.self.links) reach(nodeId, nodeId, 1)
     for (let cost = 1; cost < found.length; cost++) {
-      for (const [record, hop] of found[cost] ?? []) {
-        if (hops.has(record.nodeId)) continue
+      for (const [record, hop, behind] of found[cost] ?? []) {
+        if (hops.has(record.nodeId) || behind?.count === MAX_BEHIND_LEAF) continue
+        if (behind) behind.count++
         hops.set(record.nodeId, hop)
+        const isLeaf = record.kind === 'leaf'
+        if (!isLeaf && behind?.isHome !== false) relays.add(record.nodeId)
         if (record.isStale) continue
-        const next = cost + (record.kind === 'relay' ? 1 : LEAF_TRANSIT_COST)
-        for (const nodeId of record.links)
-          if (this.#records.get(nodeId)?.links.has(record.nodeId)) reach(nodeId, hop, next)
+        let beyond = behind?.isHome && !isLeaf ? undefined : behind
+        for (const nodeId of record.links) {
+          if (hops.has(nodeId) || !this.#records.get(nodeId)?.links.has(record.nodeId)) continue
+          if (isLeaf) beyond ??= { count: 0, isHome: cost === 1 && this.self.kind === 'leaf' }
+          reach(nodeId, hop, cost + (isLeaf ? LEAF_TRANSIT_COST : 1), beyond)
+        }
       }
     }
     const lost = [...before.keys()].filter((nodeId) => !hops.has(nodeId)).map((nodeId) => this.#records.get(nodeId)!)
+    for (const record of lost) record.lastVia = before.get(record.nodeId)
     this.#nextHops = hops
+    this.#relays = relays
     this.#version++
     if (this.#records.size > 2 * hops.size + MAX_STRANGERS) {
       for (const nodeId of [...this.#records.keys()])

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Topology } from '../../src/cluster/topology.ts'
+import { MAX_BEHIND_LEAF, Topology } from '../../src/cluster/topology.ts'
 import type { NodeChange, NodeSnapshot } from '../../src/cluster/update.ts'
 
 type News = NodeSnapshot | NodeChange
@@ -277,3 +277,44 @@ function walk(world: World, from: string, to: string): string[] {
   }
   return path
 }
+
+describe('what is reached through one leaf', () => {
+  const record = (nodeId: string, kind: 'relay' | 'leaf', links: readonly string[]): NodeSnapshot => ({
+    ...{ op: 'node', nodeId, version: 1, kind, addr: undefined, features: [], classes: [] },
+    ...{ links, names: [], isHidden: false },
+  })
+  const node = (kind: 'relay' | 'leaf', link: string, records: readonly NodeSnapshot[]): Topology => {
+    const topology = new Topology({ nodeId: 'self', kind, addr: undefined, features: [], classes: [] })
+    topology.changeSelf({ op: 'link', other: link, isUp: true })
+    for (const one of records) topology.applySnapshot(one)
+    topology.recompute()
+    return topology
+  }
+  const many = Array.from({ length: 2 * MAX_BEHIND_LEAF }, (_, i) => `n${i}`)
+  const count = (topology: Topology): number => [...topology.members()].length
+  const behind = (leaf: string): NodeSnapshot[] => many.map((nodeId) => record(nodeId, 'leaf', [leaf]))
+
+  test.each(['relay', 'leaf'] as const)(`is bounded for a %s`, (kind) => {
+    expect(count(node(kind, 'page', [record('page', 'leaf', ['self', ...many]), ...behind('page')]))).toBe(
+      2 + MAX_BEHIND_LEAF,
+    )
+    const far = [record('r', 'relay', ['self', 'page']), record('page', 'leaf', ['r', ...many]), ...behind('page')]
+    expect(count(node(kind, 'r', far))).toBe(3 + MAX_BEHIND_LEAF)
+  })
+
+  test('is bounded in depth as in width, and whatever it calls itself', () => {
+    const row = many.map((nodeId, i) =>
+      record(nodeId, i % 2 ? 'relay' : 'leaf', [many[i - 1] ?? 'page', many[i + 1] ?? 'page']),
+    )
+    const topology = node('relay', 'page', [record('page', 'leaf', ['self', many[0]!]), ...row])
+    expect(count(topology)).toBe(2 + MAX_BEHIND_LEAF)
+    expect(many.filter((nodeId) => topology.isRelay(nodeId))).toEqual([])
+  })
+
+  test('does not bound a cluster for a worker behind its page', () => {
+    const page = record('page', 'leaf', ['self', 'r'])
+    const topology = node('leaf', 'page', [page, record('r', 'relay', ['page', ...many]), ...behind('r')])
+    expect(count(topology)).toBe(3 + many.length)
+    expect(topology.isRelay('r')).toBe(true)
+  })
+})
