@@ -116,6 +116,10 @@ export class Link implements ConnectionHandler {
   get isEnding(): boolean {
     return this.#isEnding || !this.isOpen
   }
+  /** Whether nothing waits here: all that was sent has left this process. */
+  get isAllSent(): boolean {
+    return this.#connection.waitingBytes === 0 && this.#outbox.isEmpty
+  }
   /** Whether frames may carry attachments. */
   get transfers(): boolean {
     return this.#connection.transfers

@@ -65,6 +65,10 @@ export class Outbox {
     return this.#isBlocked
   }
 
+  get isEmpty(): boolean {
+    return this.#length === 0 && !this.#lanes
+  }
+
   /** Bytes that wait here. */
   get waitingBytes(): number {
     return this.#lanes?.bytes ?? 0

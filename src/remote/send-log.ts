@@ -19,6 +19,11 @@ export const MAX_SENT_BYTES: number = 2 * MAX_LOG_BYTES
 const HEAD_BYTES = 1024
 /** Bytes of one buffer, which many small frames share. */
 const CHUNK_BYTES: number = 32 * 1024
+/** Sizes of buffers for one large frame are multiples of this, so that one serves the next frame as well. */
+const LARGE_STEP_BYTES: number = 4 * 1024
+/** The largest buffer that is used again, and how many wait for that. */
+const MAX_SPARE_BYTES: number = 256 * 1024
+const MAX_SPARES = 8
 
 /** One frame, as it went to a neighbour, or through one. */
 export interface LoggedFrame {
@@ -41,6 +46,10 @@ export class SendLog {
   #sent = 0
   #sentBytes = 0
   #answerBytes = 0
+  /** Buffers of large frames that the peer has, for the next ones: to make one costs more than to fill it. */
+  #spares: Uint8Array[] = []
+  /** The last frame that is on its way more than once, or on another way than the next: its buffer may be read for a while. */
+  #usedTo = 0
 
   get size(): number {
     return this.#frames.size
@@ -70,13 +79,10 @@ export class SendLog {
 
   /** Keeps a frame to be sent, whatever the bounds. Its bytes never change. */
   add(frame: Frame, isToNeighbour: boolean): LoggedFrame {
-    // Frames share chunks, one after the other, until the next might not fit.
-    const { payloadBytes } = frame
-    if (this.#writer.length + payloadBytes > CHUNK_BYTES - HEAD_BYTES)
-      this.#writer = new FrameWriter(Math.max(CHUNK_BYTES, payloadBytes + HEAD_BYTES))
-    const start = this.#writer.length
-    this.#writer.write(frame)
-    const { length: end, buffer: chunk } = this.#writer
+    const writer = this.#writerFor(frame.payloadBytes)
+    const start = writer.length
+    writer.write(frame)
+    const { length: end, buffer: chunk } = writer
     const isAnswer = frame.kind === FRAME.reply || frame.kind === FRAME.fail
     this.#bytes += end - start
     if (isAnswer) this.#answerBytes += end - start
@@ -100,13 +106,24 @@ export class SendLog {
 
   /** Everything is to be sent again. */
   rewind(): void {
+    this.keepSent()
     this.#sent = this.#sentBytes = 0
   }
 
-  /** Forgets everything up to `seq`. */
-  acknowledge(seq: number): void {
+  /** What is on its way is read by somebody who may not be done with it when the peer has it. */
+  keepSent(): void {
+    this.#usedTo = (this.first ?? 1) + this.#sent - 1
+  }
+
+  /**
+   * Forgets everything up to `seq`.
+   *
+   * @param isAllRead whether the link has sent all it was given: a peer may say that it has what never left
+   */
+  acknowledge(seq: number, isAllRead = false): void {
     for (let first = this.#frames.peek(); first !== undefined && first.seq <= seq; first = this.#frames.peek()) {
       this.#frames.shift()
+      if (isAllRead) this.#spare(first)
       const bytes = first.end - first.start
       this.#bytes -= bytes
       if (first.isAnswer) this.#answerBytes -= bytes
@@ -118,10 +135,35 @@ export class SendLog {
     if (this.#frames.size === 0 && this.#writer.length > CHUNK_BYTES / 2) this.#writer = new FrameWriter(CHUNK_BYTES)
   }
 
+  /** Lets go of what waits to be used again. */
+  trim(): void {
+    this.#spares = []
+  }
+
   clear(): void {
     this.#frames.drain()
+    this.trim()
+    this.#usedTo = 0
     this.#bytes = this.#sent = this.#sentBytes = this.#answerBytes = 0
     this.#writer = new FrameWriter(CHUNK_BYTES)
+  }
+
+  #writerFor(payloadBytes: number): FrameWriter {
+    const bytes = payloadBytes + HEAD_BYTES
+    if (bytes <= CHUNK_BYTES) {
+      // Small frames share chunks, one after the other, until the next might not fit.
+      if (this.#writer.length + bytes > CHUNK_BYTES) this.#writer = new FrameWriter(CHUNK_BYTES)
+      return this.#writer
+    }
+    const size = Math.ceil(bytes / LARGE_STEP_BYTES) * LARGE_STEP_BYTES
+    const at = this.#spares.findIndex(({ byteLength }) => byteLength === size)
+    return at < 0 ? new FrameWriter(size) : new FrameWriter(size, this.#spares.splice(at, 1)[0])
+  }
+
+  /** The peer has a frame: its buffer, if it has one of its own, and nobody reads it any more, can take another one. */
+  #spare({ seq, chunk }: LoggedFrame): void {
+    if (!chunk || chunk.byteLength <= CHUNK_BYTES || chunk.byteLength > MAX_SPARE_BYTES) return
+    if (seq > this.#usedTo && this.#spares.length < MAX_SPARES) this.#spares.push(chunk)
   }
 }
 

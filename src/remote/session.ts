@@ -76,6 +76,8 @@ export class Session {
   #resentFrom = -1
   #resentAt = 0
   #isWaitingForLink = false
+  /** The link frames were sent over last. */
+  #way: Link | undefined
   #room: Deferred<void> | undefined
 
   constructor(peer: string, owner: SessionOwner) {
@@ -154,6 +156,10 @@ export class Session {
       return this.#sendOnce(link, frame, attachments)
     }
     if (isNeighbour && link?.diesWithPeer && !isHeld) return this.#sendOnce(link, frame, undefined)
+    if (link !== this.#way) {
+      this.#way = link
+      this.#log.keepSent()
+    }
     const { chunk, start, end } = this.#log.add(frame, isNeighbour)
     this.#next++
     this.#owner.kept(end - start)
@@ -347,7 +353,7 @@ export class Session {
     if (count > this.#acknowledgedTo) this.#heardAgain()
     this.#acknowledgedTo = count
     const before = this.#log.bytes
-    this.#log.acknowledge(count)
+    this.#log.acknowledge(count, this.#owner.link()?.isAllSent)
     this.#owner.kept(this.#log.bytes - before)
     if (flags & ACK_RESEND && this.#mayResend(count)) this.#log.rewind()
     this.#sendUnsent()
@@ -415,6 +421,7 @@ export class Session {
     this.#probeTimer = this.#owner.clock.setTimer(() => {
       this.#probeTimer = undefined
       const link = this.#owner.link()
+      if (this.#log.size === 0) this.#log.trim()
       if (!link || (this.#log.size === 0 && !this.#isAsking)) return
       if (this.#isAsking || (this.#acknowledgedTo === this.#probedAt && !link.isBlocked)) {
         this.#probeDelayMs = Math.min(MAX_PROBE_DELAY_MS, this.#probeDelayMs * 2)

@@ -24,12 +24,16 @@ const encoder = /* @__PURE__ */ new TextEncoder()
 
 export class FrameWriter {
   readonly #chunkBytes: number
-  #buffer: Uint8Array = EMPTY_BYTES
+  #buffer: Uint8Array
   #length = 0
 
-  /** @param chunkBytes bytes a fresh buffer has room for */
-  constructor(chunkBytes: number = BATCH_BYTES) {
+  /**
+   * @param chunkBytes bytes a fresh buffer has room for
+   * @param buffer what is written into first
+   */
+  constructor(chunkBytes: number = BATCH_BYTES, buffer: Uint8Array = EMPTY_BYTES) {
     this.#chunkBytes = chunkBytes
+    this.#buffer = buffer
   }
 
   /** Bytes written since the last {@link take}. */

@@ -209,3 +209,80 @@ describe('Readdresser', () => {
     expect([read(rewritten).seq, read(rewritten).to]).toEqual([1, 'you'])
   })
 })
+
+describe('buffers of large frames', () => {
+  const LARGE = 64 * 1024
+  const chunkOf = (log: SendLog, seq: number): Uint8Array => {
+    const { chunk } = log.add(frame(seq, LARGE), true)
+    log.markSent()
+    return chunk!
+  }
+
+  test('serve again once the peer has what is in them, and the link has sent it', () => {
+    const log = new SendLog()
+    const first = chunkOf(log, 1)
+    const second = chunkOf(log, 2)
+    log.acknowledge(1, true)
+    expect([chunkOf(log, 3) === first, chunkOf(log, 4) === second]).toEqual([true, false])
+    expect(read(second.subarray(0, log.bytes / 3)).payload[0]).toBe(2)
+  })
+
+  test('do not where the link has not, whatever the peer says', () => {
+    const log = new SendLog()
+    const first = chunkOf(log, 1)
+    log.acknowledge(1)
+    expect(chunkOf(log, 2) === first).toBe(false)
+  })
+
+  test.each([
+    ['were sent again', (log: SendLog) => log.rewind()],
+    ['were on their way when another way began', (log: SendLog) => log.keepSent()],
+  ])('do not where they %s', (_what, happen) => {
+    const log = new SendLog()
+    const chunks = [chunkOf(log, 1), chunkOf(log, 2)]
+    happen(log)
+    send(log)
+    const third = chunkOf(log, 3)
+    log.acknowledge(3, true)
+    const next = chunkOf(log, 4)
+    expect([chunks.includes(next), next === third]).toEqual([false, true])
+  })
+
+  test('are let go of when nothing is sent for a while', () => {
+    const log = new SendLog()
+    const first = chunkOf(log, 1)
+    chunkOf(log, 2)
+    log.acknowledge(2, true)
+    log.trim()
+    expect(chunkOf(log, 3) === first).toBe(false)
+  })
+
+  test('whatever happens, what is kept stays as it was', () => {
+    const step = fc.oneof(
+      fc.record({ does: fc.constant('add'), bytes: fc.constantFrom(10, 31_000, 33_000, 33_100, 40_000) }),
+      fc.record({ does: fc.constant('acknowledge'), count: fc.nat(4), isAllRead: fc.boolean() }),
+      fc.record({ does: fc.constantFrom('rewind', 'keepSent', 'trim', 'send') }),
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const log = new SendLog()
+        const kept = new Map<number, { view: Uint8Array; copy: Uint8Array }>()
+        let seq = 0
+        for (const one of steps) {
+          if (one.does === 'add') {
+            const view = add(log, frame(++seq, (one as { bytes: number }).bytes))
+            kept.set(seq, { view, copy: view.slice() })
+          } else if (one.does === 'acknowledge') {
+            const { count, isAllRead } = one as { count: number; isAllRead: boolean }
+            const to = Math.min(seq, (log.first ?? seq + 1) - 1 + count)
+            log.acknowledge(to, isAllRead)
+            for (const each of [...kept.keys()]) if (each <= to) kept.delete(each)
+          } else if (one.does === 'send') send(log)
+          else log[one.does as 'rewind' | 'keepSent' | 'trim']()
+          for (const { view, copy } of kept.values()) expect(Buffer.compare(view, copy)).toBe(0)
+        }
+      }),
+      { numRuns: 150 },
+    )
+  })
+})
