@@ -6,7 +6,7 @@
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import type { Member } from '../actor/actor-system.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
-import { ProtocolError, type PulsingError, SessionResetError, UnreachableError } from '../base/errors.ts'
+import { describe, ProtocolError, type PulsingError, SessionResetError, UnreachableError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { Link } from '../link/link.ts'
 import { noWay, Peers, type Routes } from '../remote/peers.ts'
@@ -22,7 +22,7 @@ import { Neighbours } from './neighbours.ts'
 import type { NodeRecord } from './topology.ts'
 import { MAX_BEHIND_LEAF, Topology } from './topology.ts'
 import type { NodeChange, NodeSnapshot, Update } from './update.ts'
-import { decodeUpdates, encodeUpdate } from './update.ts'
+import { decodeUpdates, encodeUpdate, MAX_NAMES } from './update.ts'
 
 /** The feature of a neighbour that looks on, and is no member. */
 export const OBSERVER = 'observer'
@@ -119,10 +119,13 @@ export class Cluster implements Routes {
 
   #nameChanged(name: string, actorId: string | undefined): void {
     const nodeId = this.#runtime.nodeId
-    const change = this.topology.changeSelf({ op: 'name', name, actorId })
     if (actorId === undefined) this.directory.remove(name, nodeId)
     else this.directory.add(name, { nodeId, actorId })
-    this.neighbours.tell([change])
+    const { names } = this.topology.self
+    const isTold = names.has(name) || (actorId !== undefined && names.size < MAX_NAMES)
+    if (isTold) this.neighbours.tell([this.topology.changeSelf({ op: 'name', name, actorId })])
+    else if (actorId !== undefined)
+      this.#runtime.warn('names', `expected at most ${MAX_NAMES} public names of a node, got ${describe(name)} too`)
   }
 
   // Routes
@@ -336,7 +339,7 @@ export class Cluster implements Routes {
     const applied = update.op === 'node' ? this.topology.applySnapshot(update) : this.topology.applyChange(update)
     if (applied === 'gap') this.#want(link, [update.nodeId])
     if (applied !== 'news') return false
-    this.#wantNeighboursOf(update.nodeId, link)
+    this.#wantNeighboursOf(update, link)
     return true
   }
 
@@ -362,11 +365,14 @@ export class Cluster implements Routes {
   }
 
   /** Whoever joined while others were parted may have heard of a node, and never what it is. */
-  #wantNeighboursOf(nodeId: string, link: Link): void {
+  #wantNeighboursOf(update: NodeSnapshot | NodeChange, link: Link): void {
+    // A leaf that says much is not asked much.
+    const isBounded = link.peer.kind === 'leaf' && this.topology.self.kind === 'relay'
+    let links: Iterable<string> = this.topology.record(update.nodeId)?.links ?? []
+    if (isBounded && update.op !== 'node') links = update.op === 'link' ? [update.other] : []
     const unknown: string[] = []
-    const { links = [] } = this.topology.record(nodeId) ?? {}
     for (const other of links) if (!this.topology.record(other)) unknown.push(other)
-    this.#want(link, link.peer.kind === 'leaf' ? unknown.slice(0, MAX_BEHIND_LEAF) : unknown)
+    this.#want(link, isBounded ? unknown.slice(0, MAX_BEHIND_LEAF) : unknown)
   }
 
   /** Asks a neighbour for the whole records of nodes. */

@@ -8,10 +8,10 @@ import type { Link, LinkHandler } from '../link/link.ts'
 import { FRAME, Frame, GOAWAY } from '../wire/frame.ts'
 import type { FrameReader } from '../wire/frame-reader.ts'
 import type { Update } from './update.ts'
-import { encodeUpdates, joinUpdates } from './update.ts'
+import { encodeUpdate, packUpdates } from './update.ts'
 
-/** Updates that go into one frame. */
-const UPDATES_PER_FRAME = 64
+/** Bytes of a frame beside its payload. */
+const FRAME_HEAD_BYTES = 16
 
 /** What neighbours come, go and say. */
 export interface NeighbourListener {
@@ -104,16 +104,13 @@ export class Neighbours implements LinkHandler {
     this.#news = []
     const links = [...this.#links.values()].filter((link) => link !== this.#newsFrom)
     if (links.length === 0) return
-    for (let i = 0; i < news.length; i += UPDATES_PER_FRAME) {
-      const payload = encodeUpdates(news.slice(i, i + UPDATES_PER_FRAME))
+    for (const payload of packUpdates(news.map(encodeUpdate)))
       for (const link of links) this.#sendPayload(link, payload)
-    }
   }
 
   /** Tells one neighbour, at once, updates that are encoded already. */
   send(link: Link, updates: readonly Uint8Array[]): void {
-    for (let i = 0; i < updates.length; i += UPDATES_PER_FRAME)
-      this.#sendPayload(link, joinUpdates(updates.slice(i, i + UPDATES_PER_FRAME)))
+    for (const payload of packUpdates(updates)) this.#sendPayload(link, payload)
   }
 
   /** Ends all links, after what was sent has left, and those not yet up at once. Links that come later are refused. */
@@ -131,7 +128,9 @@ export class Neighbours implements LinkHandler {
     for (const link of this.#links.values()) if (!link.diesWithPeer) link.abort('this page is put aside')
   }
 
+  /** A record larger than the neighbour takes at once stays untold: it goes without that member. */
   #sendPayload(link: Link, payload: Uint8Array): void {
+    if (payload.byteLength + FRAME_HEAD_BYTES > link.maxFrameBytes) return
     this.#frame.kind = FRAME.cluster
     this.#frame.payload = payload
     link.send(this.#frame)

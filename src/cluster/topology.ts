@@ -4,6 +4,7 @@
  * and its record, left behind, brings it back to nobody.
  */
 import type { NodeChange, NodeSnapshot } from './update.ts'
+import { MAX_LINKS, MAX_NAMES } from './update.ts'
 
 /** What a node says of itself. */
 export interface NodeRecord {
@@ -151,11 +152,11 @@ export class Topology {
     return 'news'
   }
 
-  /** Takes in one change of another node. */
+  /** Takes in one change of another node. One that makes its record larger than any may be comes with no whole record either. */
   applyChange(change: NodeChange): Applied {
     const record = this.#records.get(change.nodeId)
     if (record && (record.isGone || record.version >= change.version)) return 'known'
-    if (!record || record.version + 1 !== change.version) return 'gap'
+    if (!record || record.version + 1 !== change.version || !hasRoom(record, change)) return 'gap'
     record.version = change.version
     record.isStale = false
     edit(record, change)
@@ -233,6 +234,11 @@ export class Topology {
     const added = [...hops.keys()].filter((nodeId) => !before.has(nodeId)).map((nodeId) => this.#records.get(nodeId)!)
     return { found: added, lost }
   }
+}
+
+function hasRoom({ links, names }: NodeRecord, change: NodeChange): boolean {
+  if (change.op === 'link') return !change.isUp || links.size < MAX_LINKS || links.has(change.other)
+  return change.op !== 'name' || change.actorId === undefined || names.size < MAX_NAMES || names.has(change.name)
 }
 
 function edit(record: NodeRecord, change: NodeChange): void {

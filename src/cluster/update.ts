@@ -61,7 +61,15 @@ export type Update =
   | { readonly op: 'synced' }
 
 const MAX_UPDATES = 1024
-const MAX_LIST = 100_000
+/** Updates that go into one frame. */
+const UPDATES_PER_FRAME = 64
+/** Their bytes, unless one alone has more: so that no reader finds a frame too large, or too many items in it. */
+const UPDATE_BYTES_PER_FRAME = 64 * 1024
+/** Neighbours of a node, and public names: its record is to fit into what a reader takes. */
+export const MAX_LINKS = 20_000
+export const MAX_NAMES = 10_000
+/** Its features, and its classes. */
+const MAX_LIST = 1_000
 const MAX_TEXT = 256
 const HIDDEN = 'hidden'
 const VISIBLE = 'visible'
@@ -75,8 +83,24 @@ export function encodeUpdate(update: Update): Uint8Array {
   return encodeCbor(toArray(update))
 }
 
-/** Updates that are encoded already, as one payload. */
-export function joinUpdates(updates: readonly Uint8Array[]): Uint8Array {
+/** Updates that are encoded already, as payloads of as many frames as they need. */
+export function packUpdates(updates: readonly Uint8Array[]): Uint8Array[] {
+  const payloads: Uint8Array[] = []
+  let start = 0
+  let bytes = 0
+  for (const [i, { byteLength }] of updates.entries()) {
+    if (i > start && (i - start === UPDATES_PER_FRAME || bytes + byteLength > UPDATE_BYTES_PER_FRAME)) {
+      payloads.push(joinUpdates(updates.slice(start, i)))
+      start = i
+      bytes = 0
+    }
+    bytes += byteLength
+  }
+  if (start < updates.length) payloads.push(joinUpdates(updates.slice(start)))
+  return payloads
+}
+
+function joinUpdates(updates: readonly Uint8Array[]): Uint8Array {
   const count = updates.length
   const head = count < 24 ? [0x80 | count] : count < 256 ? [0x98, count] : [0x99, count >> 8, count & 0xff]
   return joinBytes([Uint8Array.of(...head), ...updates])
@@ -143,10 +167,10 @@ function fromArray(value: unknown): Update {
         addr: addr ?? undefined,
         features: list(features, isText),
         classes: list(classes, isText),
-        links: list(links, isId),
-        names: list(names, isNameEntry),
+        links: list(links, isId, MAX_LINKS),
+        names: list(names, isNameEntry, MAX_NAMES),
         isHidden: state === HIDDEN,
-        suspended: list(suspended, isId),
+        suspended: list(suspended, isId, MAX_LINKS),
       }
     }
     case 'link': {
@@ -169,9 +193,9 @@ function fromArray(value: unknown): Update {
   }
 }
 
-function list<T>(value: unknown, isItem: (item: unknown) => item is T): T[] {
-  if (!Array.isArray(value) || value.length > MAX_LIST || !value.every(isItem))
-    throw new ProtocolError(`expected a list of at most ${MAX_LIST} well-formed entries, got ${describe(value)}`)
+function list<T>(value: unknown, isItem: (item: unknown) => item is T, max: number = MAX_LIST): T[] {
+  if (!Array.isArray(value) || value.length > max || !value.every(isItem))
+    throw new ProtocolError(`expected a list of at most ${max} well-formed entries, got ${describe(value)}`)
   return value
 }
 

@@ -3,7 +3,14 @@ import { ProtocolError } from 'pulsing'
 import { describe, expect, test } from 'vitest'
 import { encodeCbor } from '../../src/base/cbor.ts'
 import { newId } from '../../src/base/ids.ts'
-import { decodeUpdates, encodeUpdates, type Update } from '../../src/cluster/update.ts'
+import {
+  decodeUpdates,
+  encodeUpdate,
+  encodeUpdates,
+  MAX_NAMES,
+  packUpdates,
+  type Update,
+} from '../../src/cluster/update.ts'
 
 const id = fc.constant(null).map(() => newId())
 const version = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })
@@ -131,5 +138,33 @@ describe('cluster updates', () => {
       ),
       { numRuns: 2_000 },
     )
+  })
+})
+
+describe('many updates are packed', () => {
+  const record = (names: number): Update => ({
+    ...{ op: 'node', nodeId: newId(), version: names + 1, kind: 'leaf', addr: undefined, features: [], classes: [] },
+    ...{
+      links: [],
+      names: Array.from({ length: names }, (_, i) => [`n${i}`, newId()]),
+      isHidden: false,
+      suspended: [],
+    },
+  })
+  const packed = (...updates: Update[]): Update[][] => packUpdates(updates.map(encodeUpdate)).map(decodeUpdates)
+
+  test('so that every frame is taken, in their order, with nothing missing', () => {
+    const updates = Array.from({ length: 200 }, (_, i) => record(i % 3 === 0 ? 900 : i % 7))
+    const frames = packed(...updates)
+    expect(frames.flat()).toEqual(updates)
+    expect(Math.max(...frames.map(({ length }) => length))).toBeLessThanOrEqual(64)
+    for (const one of packUpdates(updates.map(encodeUpdate))) expect(one.byteLength).toBeLessThan(65 * 1024)
+  })
+
+  test('by 64, and the largest record alone', () => {
+    const small = Array.from({ length: 130 }, () => record(0))
+    expect(packed(...small).map(({ length }) => length)).toEqual([64, 64, 2])
+    expect(packed(record(0), record(MAX_NAMES), record(0)).map(({ length }) => length)).toEqual([1, 1, 1])
+    expect(packed()).toEqual([])
   })
 })
