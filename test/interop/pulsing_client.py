@@ -34,6 +34,7 @@ MORE, LAST, DROPPED = 0, 1, 2
 MAX_PARTED, MAX_PARTS_BYTES = 256, 32 * 1024 * 1024 + 16 * 1024
 STREAM_BYTES = 256 * 1024
 MAX_TELLS, TELLS_PER_CREDIT = 2048, 512
+MAX_TELL_BYTES, TELL_BYTES_PER_CREDIT = 4 * 1024 * 1024, 1024 * 1024
 MAX_WINDOW = 65_536
 RAW, JSON, CBOR, FORMAT, PLAIN = 0, 1, 2, 3, 4
 RESEND = 1
@@ -247,8 +248,11 @@ class Peer:
         self.streams_out: dict[int, OutStream] = {}
         self.next_stream = self.next_part = 1
         self.parts: dict[int, list] = {}
-        self.tells = self.tells_taken = 0  # sent in our session, and taken over there as far as is known
-        self.took = self.told_of = 0  # those of the peer's that were taken here, and how many of them it was told of
+        # Sent in our session, and taken over there as far as is known: tells, and the bytes of their payloads.
+        self.tells = self.tells_taken = self.tell_bytes = self.tell_bytes_taken = 0
+        # Those of the peer's that were taken here, and how many of them it was told of.
+        self.took = self.told_of = self.took_bytes = self.told_of_bytes = 0
+        self.full: dict[str, asyncio.Event] = {}  # actors over there whose mailboxes are full; set when one no longer is
         self.has_room, self.has_tell_room = asyncio.Event(), asyncio.Event()
         self.has_room.set()
         self.has_tell_room.set()
@@ -294,11 +298,13 @@ class Peer:
         """Waits until more may be made."""
         await self.has_room.wait()
 
-    async def tell_room(self) -> None:
-        """Waits until another tell may be made."""
-        while not (self.has_room.is_set() and self.has_tell_room.is_set()):
+    async def tell_room(self, actor: str) -> None:
+        """Waits until another tell may be made for an actor."""
+        while not (self.has_room.is_set() and self.has_tell_room.is_set() and actor not in self.full):
             await self.has_tell_room.wait()
             await self.has_room.wait()
+            if actor in self.full:
+                await self.full[actor].wait()
 
     def _update_room(self) -> None:
         is_full = len(self.log) >= LOG_FRAMES or self.log_bytes >= LOG_BYTES
@@ -480,7 +486,10 @@ class Peer:
         self._update_room()
 
     def _fail_all(self, error: Failure) -> None:
-        self.tells = self.tells_taken = self.took = self.told_of = 0
+        self.tells = self.tells_taken = self.tell_bytes = self.tell_bytes_taken = 0
+        self.took = self.told_of = self.took_bytes = self.told_of_bytes = 0
+        for actor in list(self.full):
+            self.hold(actor, False)
         self.has_tell_room.set()
         self.next_stream = self.next_part = 1
         self.parts.clear()
@@ -564,25 +573,40 @@ class Peer:
         return future
 
     def tell(self, actor: str, value: Any) -> None:
-        self.send_message("tell", self.body(value), actor=actor, sender="")
+        body = self.body(value)
+        self.send_message("tell", body, actor=actor, sender="")
         self.tells += 1
-        if self.tells - self.tells_taken >= MAX_TELLS:
-            self.has_tell_room.clear()
+        self.tell_bytes += len(body["payload"])
+        self._update_tell_room()
 
-    def tells_are_taken(self, total: int) -> None:
-        """The peer has taken so many tells of this session, in all."""
-        if not self.tells_taken < total <= self.tells:
+    def tells_are_taken(self, count: int, size: int) -> None:
+        """The peer has taken so many tells of this session, of so many bytes, in all."""
+        if not (self.tells_taken < count <= self.tells and self.tell_bytes_taken <= size <= self.tell_bytes):
             return
-        self.tells_taken = total
-        if self.tells - total < MAX_TELLS:
+        self.tells_taken, self.tell_bytes_taken = count, size
+        self._update_tell_room()
+
+    def _update_tell_room(self) -> None:
+        tells, size = self.tells - self.tells_taken, self.tell_bytes - self.tell_bytes_taken
+        if tells >= MAX_TELLS or size >= MAX_TELL_BYTES:
+            self.has_tell_room.clear()
+        else:
             self.has_tell_room.set()
 
-    def took_tell(self) -> None:
-        """A tell of the peer is in a mailbox, or was dropped."""
+    def hold(self, actor: str, is_full: bool) -> None:
+        """The mailbox of an actor over there is full, or no longer."""
+        if is_full:
+            self.full.setdefault(actor, asyncio.Event())
+        elif actor in self.full:
+            self.full.pop(actor).set()
+
+    def took_tell(self, size: int) -> None:
+        """A tell of the peer, with a payload of so many bytes, is in a mailbox, or was dropped."""
         self.took += 1
-        if self.took - self.told_of >= TELLS_PER_CREDIT:
-            self.told_of = self.took
-            self.send("credit", id=0, count=self.took, bytes=0)
+        self.took_bytes += size
+        if self.took - self.told_of >= TELLS_PER_CREDIT or self.took_bytes - self.told_of_bytes >= TELL_BYTES_PER_CREDIT:
+            self.told_of, self.told_of_bytes = self.took, self.took_bytes
+            self.send("credit", id=0, count=self.took, bytes=self.took_bytes)
 
     def give_up(self, future: asyncio.Future) -> None:
         for id_, ask in list(self.asks.items()):
@@ -1063,7 +1087,7 @@ class Node:
         return await self.ask(ref, Message("@call", list([method, list(args)])))
 
     async def tell(self, ref: Ref, value: Any) -> None:
-        await self.peer(ref.node).tell_room()
+        await self.peer(ref.node).tell_room(ref.actor)
         self.tell_now(ref, value)
 
     def tell_now(self, ref: Ref, value: Any) -> None:
@@ -1177,9 +1201,11 @@ class Node:
                 stream.ended(Failure.read(frame["payload"]) if frame["payload"] else None)
         elif kind == "credit":
             if frame["id"] == 0:
-                peer.tells_are_taken(frame["count"])
+                peer.tells_are_taken(frame["count"], frame["bytes"])
             elif frame["id"] in peer.streams_out:
                 peer.streams_out[frame["id"]].credit(frame["count"], frame["bytes"])
+        elif kind == "hold":
+            peer.hold(frame["actor"], frame["flags"] & 1 == 1)
         elif kind == "stop":
             stream = peer.streams_out.pop(frame["id"], None)
             if stream:
@@ -1189,7 +1215,7 @@ class Node:
         mailbox = self._actors.get(frame["actor"])
         message = peer.message(frame)
         if ask is None:
-            peer.took_tell()
+            peer.took_tell(len(frame["payload"]))
         if mailbox is not None:
             if ask is not None:
                 peer.handling[ask] = None

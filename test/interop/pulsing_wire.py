@@ -42,6 +42,7 @@ _TABLE = {
     "ack": (41, _HEAD + "id:uint count:uint flags:uint"),
     "probe": (43, _HEAD),
     "part": (45, _HEAD + "id:uint flags:uint payload:bytes"),
+    "hold": (46, _HEAD + "actor:text flags:uint"),
 }
 #: Name of a kind to its number, and number to name and fields.
 KIND = {name: kind for name, (kind, _) in _TABLE.items()}
