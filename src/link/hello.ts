@@ -36,6 +36,9 @@ export function encodeHello(hello: Hello): Uint8Array {
   })
 }
 
+/** Every side takes batches of so many bytes: parts of what is larger fit. */
+export const MIN_BATCH_BYTES: number = 64 * 1024
+
 /** @throws ProtocolError naming the first field that is not as it must be */
 export function decodeHello(bytes: Uint8Array): Hello {
   if (bytes.byteLength > MAX_HELLO_BYTES)
@@ -69,8 +72,8 @@ export function decodeHello(bytes: Uint8Array): Hello {
     throw new ProtocolError(`expected in the hello token as text, got ${describeSecret(token)}`)
   if (serial !== undefined && (!Number.isSafeInteger(serial) || (serial as number) < 0))
     throw expected('a serial number', serial)
-  if (batch !== undefined && (!Number.isSafeInteger(batch) || (batch as number) < 1))
-    throw expected('the bytes of the largest batch', batch)
+  if (batch !== undefined && (!Number.isSafeInteger(batch) || (batch as number) < MIN_BATCH_BYTES))
+    throw expected(`the bytes of the largest batch, at least ${MIN_BATCH_BYTES}`, batch)
   return {
     versions: versions as [number, number],
     nodeId,

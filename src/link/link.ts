@@ -330,15 +330,17 @@ export class Link implements ConnectionHandler {
       return
     }
     this.#remote = hello
-    admit(this.#options.auth, hello).then(
-      () => {
-        if (this.#state !== 'greeting') return
-        this.#hasAdmitted = true
-        this.#sendControl(FRAME.welcome)
-        this.#open()
-      },
-      (error: AuthError) => this.#refuse(GOAWAY.auth, error),
-    )
+    admit(this.#options.auth, hello)
+      .then(
+        () => {
+          if (this.#state !== 'greeting') return
+          this.#hasAdmitted = true
+          this.#sendControl(FRAME.welcome)
+          this.#open()
+        },
+        (error: AuthError) => this.#refuse(GOAWAY.auth, error),
+      )
+      .catch((error: unknown) => this.#fail(toActorError(error)))
   }
 
   #open(): void {

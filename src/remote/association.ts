@@ -11,7 +11,7 @@ import type { Deadlines } from '../base/deadlines.ts'
 import type { Deferred } from '../base/deferred.ts'
 import { deferred, ignoreRejection, rejected, SETTLED } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
-import { SessionResetError, toActorError, UnreachableError } from '../base/errors.ts'
+import { toActorError, UnreachableError } from '../base/errors.ts'
 import { IdTable } from '../base/id-table.ts'
 import type { Attachments } from '../link/connection.ts'
 import type { Link } from '../link/link.ts'
@@ -25,9 +25,10 @@ import { PendingAsk } from './remote-ask.ts'
 import { RemoteWatches } from './remote-watches.ts'
 import { encodeReply, fromRemoteReply } from './reply.ts'
 import { Session } from './session.ts'
+import { withOutcome } from './session-errors.ts'
 import { StreamTable } from './stream-table.ts'
 import { TellCredit } from './tell-credit.ts'
-import { InboundTransfers, OutboundTransfers } from './transfers.ts'
+import { InboundTransfers, MAX_WHOLE_BYTES, OutboundTransfers, PART_BYTES } from './transfers.ts'
 
 /** Bytes of a frame beside its payload, at most: node ids, actor ids, the longest type. */
 const HEAD_BYTES = 8192
@@ -416,27 +417,35 @@ export class Association {
   }
 
   #mustQueue(frame: Frame, attachments: Attachments | undefined): boolean {
-    return this.#transfers.mustQueue(frame) && !attachments && this.#canSend
+    return this.#transfers.mustQueue(frame, this.#maxWholeBytes(frame)) && !attachments && this.#canSend
   }
 
   /** @param sent called when it is on its way */
   #queue(frame: Frame, sent: (() => void) | undefined): void {
     const streams = this.#streams.later()
     const { payloadBytes } = frame
-    this.#transfers.queue(frame, {
+    const whole = this.#maxWholeBytes(frame)
+    const fate = {
       sent: () => {
         streams.start()
         sent?.()
       },
       dropped: streams.drop,
-    })
+    }
+    this.#transfers.queue(frame, fate, whole)
     // Last: whoever hears of it may send a frame of its own, and there is one to fill.
     this.#owner.sent(this.nodeId, payloadBytes)
   }
 
   #sendInTurn(frame: Frame): void {
-    if (this.#transfers.mustQueue(frame) && this.#canSend) this.#transfers.queue(frame, {})
+    if (this.#mustQueue(frame, undefined)) this.#transfers.queue(frame, {}, this.#maxWholeBytes(frame))
     else this.#send(frame)
+  }
+
+  /** Bytes of a payload that the way takes in one piece; looked up for those only that might be more. */
+  #maxWholeBytes({ payloadBytes }: Frame): number {
+    const link = payloadBytes > PART_BYTES ? this.#link() : undefined
+    return link ? link.maxFrameBytes - HEAD_BYTES : MAX_WHOLE_BYTES
   }
 
   /** Whether there is a way to the peer, or one is waited for. */
@@ -484,14 +493,4 @@ export class Association {
       address: `actor://${this.nodeId}`,
     })
   }
-}
-
-/** The error of a lost session, as whoever waits for one message of it sees it. */
-function withOutcome(error: PulsingError, outcome: 'not-sent' | 'unknown'): PulsingError {
-  if (!(error instanceof UnreachableError) || error.outcome === outcome) return error
-  const { message, address, cause } = error
-  const options = { address, outcome, ...(cause === undefined ? {} : { cause }) }
-  return error instanceof SessionResetError
-    ? new SessionResetError(message, options)
-    : new UnreachableError(message, options)
 }

@@ -64,17 +64,24 @@ export class OutboundTransfers {
     this.#maxBytes = maxBytes
   }
 
-  /** Whether a frame has to wait for its turn: it is large itself, or behind a large one. */
-  mustQueue(frame: Frame): boolean {
-    return frame.payloadBytes > MAX_WHOLE_BYTES || (this.#queues.size > 0 && this.#queues.has(keyOf(frame)))
+  /**
+   * Whether a frame has to wait for its turn: it is large itself, or behind a large one.
+   *
+   * @param maxWholeBytes of a payload that the way takes in one piece
+   */
+  mustQueue(frame: Frame, maxWholeBytes: number = MAX_WHOLE_BYTES): boolean {
+    return (
+      frame.payloadBytes > Math.min(MAX_WHOLE_BYTES, maxWholeBytes) ||
+      (this.#queues.size > 0 && this.#queues.has(keyOf(frame)))
+    )
   }
 
   /** Sends a frame in its turn. */
-  queue(frame: Frame, fate: Fate): void {
+  queue(frame: Frame, fate: Fate, maxWholeBytes: number = MAX_WHOLE_BYTES): void {
     const key = keyOf(frame)
     let queue = this.#queues.get(key)
     if (!queue) this.#queues.set(key, (queue = new Fifo()))
-    const isLarge = frame.payloadBytes > MAX_WHOLE_BYTES
+    const isLarge = frame.payloadBytes > Math.min(MAX_WHOLE_BYTES, maxWholeBytes)
     const bytes = isLarge ? bytesOf(frame) : undefined
     queue.push({
       frame: isLarge ? headOf(frame) : frame.clone(),

@@ -1,6 +1,7 @@
 import { AuthError, ProtocolError, UnreachableError } from 'pulsing'
 import { describe, expect, test, vi } from 'vitest'
 import { encodeCbor } from '../../src/base/cbor.ts'
+import { MIN_BATCH_BYTES } from '../../src/link/hello.ts'
 import { HANDSHAKE_TIMEOUT_MS } from '../../src/link/link.ts'
 import { FRAME, Frame, GOAWAY, PROTOCOL_VERSION } from '../../src/wire/frame.ts'
 import { batch, hello, helloPayload, linkPair, linkToRaw, turn, welcome } from './link-ends.ts'
@@ -135,7 +136,7 @@ describe('what is no hello', () => {
     ['an empty hello', batch({ kind: FRAME.hello })],
     ['a node id that is none', hello({ nodeId: 'short' })],
     ['a kind that is none', hello({ kind: 'boss' as 'leaf' })],
-    ['a batch of no bytes', hello({ maxBatchBytes: 0 })],
+    ['a batch of fewer bytes than parts need', hello({ maxBatchBytes: MIN_BATCH_BYTES - 1 })],
     ['17 features', hello({ features: Array.from({ length: 17 }, () => 'f') })],
     ['a feature of 33 characters', hello({ features: ['f'.repeat(33)] })],
     ['a token that is no text', hello({ token: 7 as unknown as string })],

@@ -1,7 +1,7 @@
 import { AuthError, ProtocolError, UnreachableError } from 'pulsing'
 import { describe, expect, test } from 'vitest'
 import { FRAME, GOAWAY } from '../../src/wire/frame.ts'
-import { batch, hello, type LinkEnd, openPair, openToRaw, tell, turn, welcome } from './link-ends.ts'
+import { batch, hello, type LinkEnd, linkToRaw, openPair, openToRaw, tell, turn, welcome } from './link-ends.ts'
 
 describe('frames over a link', () => {
   test('arrive in order, both ways', async () => {
@@ -199,6 +199,16 @@ describe('a neighbour that takes nothing', () => {
     expect(frames.map(({ type }) => type)).toEqual(Array.from({ length: 41 }, () => 'x'))
     expect([a.events, b.events]).toEqual([['opened'], ['opened']])
   })
+})
+
+test('an owner that fails when a link opens ends that link, and nothing else', async () => {
+  const { end, raw } = linkToRaw()
+  end.opened = () => {
+    throw new RangeError('cannot take it')
+  }
+  raw.send(hello())
+  raw.send(welcome())
+  expect(await end.whenOver).toMatchObject({ message: 'cannot take it' })
 })
 
 describe('a link that is ending', () => {

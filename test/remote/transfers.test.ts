@@ -53,6 +53,16 @@ describe('a large message', () => {
     await until(() => lab.isClean)
   })
 
+  test('goes in parts where the way takes less in one piece', async () => {
+    const lab = new Lab()
+    Object.assign(lab.a.link, { maxFrameBytes: 64 * 1024 })
+    const ref = await lab.b.host((msg) => msg.toObject<Uint8Array>().byteLength)
+    expect(await ref.ask(pattern(70_000))).toBe(70_000)
+    expect(await ref.ask(pattern(40_000))).toBe(40_000)
+    expect(lab.a.sent.filter(isKind('part'))).toHaveLength(3)
+    expect(Math.max(...lab.a.sent.map(({ payload }) => payload.byteLength))).toBe(40_000)
+  })
+
   test('is not overtaken by what the same actor sends the same actor afterwards', async () => {
     const lab = new Lab({ maxMessageBytes: 4 * BIG })
     const got: string[] = []
