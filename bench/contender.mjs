@@ -12,7 +12,8 @@ const [file, factory] = contenders[name].split(' ')
 
 const contender = await (await import(`./${file}`))[factory]()
 const step = () => loads[load](contender)
-const figure = () => (unitOf(load) === 'B' ? sizeOf(step) : rateOf(step, Number(roundMs)))
+const figures = { B: () => sizeOf(step), ms: step }
+const figure = figures[unitOf(load)] ?? (() => rateOf(step, Number(roundMs)))
 
 process.on('message', async () => process.send(await figure()))
 process.on('disconnect', async () => {

@@ -19,6 +19,11 @@ export const CHUNK_WINDOW = 32
 
 const IN_FLIGHT = 1000
 
+/** The message beside which others are timed. */
+const LARGE_BYTES = 100_000_000
+/** Asks that are timed where there is none. */
+const QUIET_ASKS = 5000
+
 /** Actors alive at once. */
 const LIVE = 100_000
 
@@ -30,6 +35,7 @@ const LIVE = 100_000
  * @property {(count: number) => Promise<number>} items reads a stream of small items, resolves to how many came
  * @property {(count: number) => Promise<number>} bytesDown reads chunks, resolves to how many bytes came
  * @property {(count: number) => Promise<number>} bytesUp sends chunks, resolves when the other side has them all
+ * @property {(bytes: Uint8Array) => Promise<unknown>} [sendLarge] from one actor to another, neither of which `ask` knows
  * @property {() => Crowd | Promise<Crowd>} startSystem a system of its own for actors that stay
  * @property {() => unknown} close
  *
@@ -76,9 +82,33 @@ export const loads = {
   bytesUp: ({ bytesUp }) => bytesUp(256),
   bytesDown: ({ bytesDown }) => bytesDown(256),
 
+  latency,
+
   liveIdle: (contender) => live(contender, {}),
   liveNamed: (contender) => live(contender, { isNamed: true }),
   liveUsed: (contender) => live(contender, { isUsed: true }),
+}
+
+let large
+
+/**
+ * Asks one after the other, beside a large message if there is one.
+ * @returns {Promise<number>} the milliseconds within which 99 of 100 were answered
+ */
+async function latency({ ask, sendLarge }) {
+  let left = sendLarge ? Infinity : QUIET_ASKS
+  large ??= sendLarge && new Uint8Array(LARGE_BYTES)
+  const sent = sendLarge?.(large).then(() => {
+    left = 0
+  })
+  const took = []
+  for (; left > 0; left--) {
+    const before = performance.now()
+    await ask(message)
+    took.push(performance.now() - before)
+  }
+  await sent
+  return took.sort((a, b) => a - b)[Math.floor(took.length * 0.99)]
 }
 
 /** @returns {Promise<Weight>} */
@@ -91,8 +121,9 @@ async function live({ startSystem }, { isNamed = false, isUsed = false }) {
   return { units: LIVE, release: close }
 }
 
-/** What the figure of a load counts: operations or bytes a second, or the bytes one live actor takes. */
+/** What the figure of a load counts: operations or bytes a second, the bytes one live actor takes, or milliseconds. */
 export function unitOf(load) {
+  if (load === 'latency') return 'ms'
   if (load.startsWith('live')) return 'B'
   return load.startsWith('bytes') ? 'B/s' : '/s'
 }

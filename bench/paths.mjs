@@ -1,14 +1,14 @@
 // What is measured. A path has one load and several contenders, each `file export` below this folder; all do the same
 // work. `raw` is the platform without a framework, `us` this package; whatever else is listed is printed beside them.
 //
-// `target` is what `us` should reach: `ratio` times raw, `rate` units a second, or at most `bytes` each. `pinned` runs
+// `target` is what `us` should reach: `ratio` times raw, or at `most` so many times where less is better, `rate` units a second, or at most `bytes` each. `pinned` runs
 // every process of the path on one core: the cost of waking an idle one is larger than a round trip.
 
 /**
  * @typedef {object} Path
  * @property {string} title
  * @property {keyof typeof import('./loads.mjs').loads} load
- * @property {{ readonly ratio?: number, readonly rate?: number, readonly bytes?: number }} [target]
+ * @property {{ readonly ratio?: number, readonly most?: number, readonly rate?: number, readonly bytes?: number }} [target]
  * @property {boolean} [pinned]
  * @property {Record<string, string>} contenders
  */
@@ -189,6 +189,13 @@ export const paths = [
       us: 'ours/remote.mjs relayed',
       'raw a frame each': 'raw/relay.mjs each',
     },
+  },
+  {
+    // The 99th percentile of asks from node to node over a relay; raw is ours, while nothing else happens.
+    title: 'ask beside a message of 100 MB, p99',
+    load: 'latency',
+    target: { most: 2 },
+    contenders: { raw: 'ours/remote.mjs quiet', us: 'ours/remote.mjs relayed' },
   },
   {
     // Leaf, relay, relay, leaf.

@@ -37,7 +37,8 @@ function row({ title, load, target }, figures) {
   return `| ${cells.join(' | ')} |`
 }
 
-function targetText({ ratio, rate, bytes } = {}) {
+function targetText({ ratio, most, rate, bytes } = {}) {
+  if (most !== undefined) return `≤ ${most} ×`
   if (ratio !== undefined) return `≥ ${ratio} ×`
   if (rate !== undefined) return `≥ ${text(rate, '/s')}`
   return bytes === undefined ? '–' : `≤ ${text(bytes, 'B')}`
@@ -46,6 +47,7 @@ function targetText({ ratio, rate, bytes } = {}) {
 function text(figure, unit) {
   if (figure === undefined) return 'failed'
   if (unit === 'B') return `${Math.round(figure)} B`
+  if (unit === 'ms') return `${figure.toPrecision(2)} ms`
   for (const [size, prefix] of [
     [1e9, 'G'],
     [1e6, 'M'],

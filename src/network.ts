@@ -262,7 +262,7 @@ export class Network {
         `expected an address a transport of this platform can listen on, got ${describe(addr)}: browsers can only dial, use seeds`,
       )
     }
-    this.#listener = await transport.listen!(addr, (connection) => this.#admit(connection, transport.name))
+    this.#listener = await transport.listen!(addr, (connection) => this.#admit(connection, transport.name, true))
     const { advertisedAddr } = this.#settings
     const { address } = this.#listener
     this.#cluster.topology.self.addr =
@@ -312,14 +312,14 @@ export class Network {
   }
 
   /** Makes a connection a link that nobody waits for. */
-  #admit(connection: Connection, transport: string): void {
-    this.#link(connection, transport).catch((error: PulsingError) =>
+  #admit(connection: Connection, transport: string, isAccepted = false): void {
+    this.#link(connection, transport, isAccepted).catch((error: PulsingError) =>
       this.#runtime.warn('handshake-failed', `a neighbour was not let in: ${error.message}`, error),
     )
   }
 
   /** Makes a connection a link; settles when the other side was let in, and let this node in. */
-  #link(connection: Connection, transport: string): Promise<Link> {
+  #link(connection: Connection, transport: string, isAccepted = false): Promise<Link> {
     const { kind, nodeId, features } = this.#cluster.topology.self
     return new Promise<Link>((resolve, reject) => {
       const link = new Link(connection, this.#cluster.neighbours, {
@@ -327,6 +327,7 @@ export class Network {
         hello: { nodeId, kind, features, serial: ++this.#links },
         auth: this.#settings.auth,
         clock: this.#settings.clock,
+        isAccepted,
       })
       this.#cluster.neighbours.add(link, (outcome) =>
         'link' in outcome ? resolve(outcome.link) : reject(outcome.error),

@@ -32,6 +32,13 @@ class Sink {
   }
 }
 
+/** Answers bytes with how many they are. */
+class Scales {
+  receive(message) {
+    return message.toObject().byteLength
+  }
+}
+
 export function produce(count, window, itemAt) {
   const [message, writer] = StreamMessage.create('', window)
   void write(writer, count, itemAt)
@@ -44,9 +51,11 @@ async function write(writer, count, itemAt) {
 }
 
 export async function spawnAll(system) {
-  const classes = { echo: Echo, items: Items, chunks: Chunks, sink: Sink }
+  const classes = { echo: Echo, items: Items, chunks: Chunks, sink: Sink, scales: Scales }
   for (const [name, Class] of Object.entries(classes)) await system.spawn(new Class(), name, { public: true })
 }
 
 /** 1000 in flight fit: raw loops have no bounds at all, and a full mailbox makes senders wait. */
 export const MAILBOX_CAPACITY = 4096
+/** Room for the largest message there is here. */
+export const MAX_MESSAGE_BYTES = 128 * 1024 * 1024

@@ -5,9 +5,11 @@ import { isMainThread, parentPort } from 'node:worker_threads'
 import { createActorSystem, SystemConfig } from 'pulsing'
 import { startRelay } from 'pulsing/node'
 import { ready } from '../processes.mjs'
-import { MAILBOX_CAPACITY, spawnAll } from './actors.mjs'
+import { MAILBOX_CAPACITY, MAX_MESSAGE_BYTES, spawnAll } from './actors.mjs'
 
-const config = SystemConfig.standalone().withMailboxCapacity(MAILBOX_CAPACITY)
+const config = SystemConfig.standalone()
+  .withMailboxCapacity(MAILBOX_CAPACITY)
+  .withLimits({ maxMessageBytes: MAX_MESSAGE_BYTES })
 
 if (!isMainThread) {
   const system = await createActorSystem(config)

@@ -3,7 +3,7 @@
 import { createActorSystem, SystemConfig } from 'pulsing'
 import { CHUNK, CHUNK_WINDOW } from '../loads.mjs'
 import { startProcess, startWorker } from '../processes.mjs'
-import { produce } from './actors.mjs'
+import { MAX_MESSAGE_BYTES, produce } from './actors.mjs'
 
 const hostFile = new URL('./host.mjs', import.meta.url)
 
@@ -22,20 +22,27 @@ export async function socket() {
 export const relayed = () => overRelays(1)
 export const relayedTwice = () => overRelays(2)
 
+/** One that has nothing large to send. */
+export async function quiet() {
+  const { sendLarge: _, ...others } = await overRelays(1)
+  return others
+}
+
 async function overRelays(hops) {
   const relay = await startProcess(hostFile, 'relay')
   const relays = [relay]
   if (hops === 2) relays.push(await startProcess(hostFile, 'relay', relay.url))
   const leaf = await startProcess(hostFile, 'leaf', relays.at(-1).url)
-  return contender(await createActorSystem(SystemConfig.withSeeds([relay.url])), () => {
+  const config = SystemConfig.withSeeds([relay.url]).withLimits({ maxMessageBytes: MAX_MESSAGE_BYTES })
+  return contender(await createActorSystem(config), () => {
     leaf.stop()
     for (const { stop } of relays) stop()
   })
 }
 
 async function contender(system, stop) {
-  const [echo, items, chunks, sink] = await Promise.all(
-    ['echo', 'items', 'chunks', 'sink'].map((name) => system.resolve(name)),
+  const [echo, items, chunks, sink, scales] = await Promise.all(
+    ['echo', 'items', 'chunks', 'sink', 'scales'].map((name) => system.resolve(name)),
   )
   return {
     ask: (value) => echo.ask(value),
@@ -53,6 +60,7 @@ async function contender(system, stop) {
       const reply = await sink.ask(produce(count, CHUNK_WINDOW, () => CHUNK))
       return reply.toObject()
     },
+    sendLarge: (bytes) => scales.ask(bytes, { timeout: Infinity }),
     async close() {
       await system.shutdown()
       await stop()

@@ -47,6 +47,11 @@ export interface LinkOptions {
   readonly hello: Omit<Hello, 'token' | 'versions' | 'maxBatchBytes'>
   readonly auth: Auth | undefined
   readonly clock: Clock
+  /**
+   * Whether the other side dialled: it says hello first, and is told nothing, a token least of all, before it is let in.
+   * Default false.
+   */
+  readonly isAccepted?: boolean
 }
 
 export class Link implements ConnectionHandler {
@@ -94,9 +99,13 @@ export class Link implements ConnectionHandler {
       )
     }, HANDSHAKE_TIMEOUT_MS)
     connection.open(this)
-    void this.#greet()
+    if (!options.isAccepted) void this.#greet()
   }
 
+  /** Whether this side has not let the other one in: what it sends is bounded then. */
+  get isStranger(): boolean {
+    return !this.#hasAdmitted
+  }
   /** Who is at the other end; known once the link is open. */
   get peer(): Hello {
     return this.#remote!
@@ -332,7 +341,8 @@ export class Link implements ConnectionHandler {
     this.#remote = hello
     admit(this.#options.auth, hello)
       .then(
-        () => {
+        async () => {
+          if (this.#options.isAccepted) await this.#greet()
           if (this.#state !== 'greeting') return
           this.#hasAdmitted = true
           this.#sendControl(FRAME.welcome)

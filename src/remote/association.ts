@@ -28,10 +28,8 @@ import { Session } from './session.ts'
 import { withOutcome } from './session-errors.ts'
 import { StreamTable } from './stream-table.ts'
 import { TellCredit } from './tell-credit.ts'
-import { InboundTransfers, MAX_WHOLE_BYTES, OutboundTransfers, PART_BYTES } from './transfers.ts'
+import { HEAD_BYTES, InboundTransfers, MAX_WHOLE_BYTES, OutboundTransfers, PART_BYTES } from './transfers.ts'
 
-/** Bytes of a frame beside its payload, at most: node ids, actor ids, the longest type. */
-const HEAD_BYTES = 8192
 /** Timeouts beyond this are none, on the wire. */
 const MAX_TIMEOUT_MS = 2 ** 50
 /** What associations need of their node. */
@@ -102,7 +100,7 @@ export class Association {
     })
     this.#callbacks = new LentCallbacks(owner.runtime)
     this.#transfers = new OutboundTransfers(
-      { send: (frame) => this.#send(frame), whenWritable: () => this.#session.whenWritable() },
+      { send: (frame) => this.#send(frame), whenWritable: () => this.#session.whenWritable(true) },
       owner.maxMessageBytes + HEAD_BYTES,
     )
     this.#arriving = new InboundTransfers(2 * (owner.maxMessageBytes + HEAD_BYTES))

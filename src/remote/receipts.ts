@@ -7,8 +7,8 @@ import { ACK_RESEND } from '../wire/frame.ts'
 
 /** Frames received after which they are acknowledged. */
 export const ACK_FRAMES = 32
-/** Bytes received after which they are acknowledged: an eighth of what the sender may have on its way. */
-export const ACK_BYTES: number = 128 * 1024
+/** Bytes received after which they are acknowledged: half of the least that a sender has on its way of large messages. */
+export const ACK_BYTES: number = 32 * 1024
 /** How long an acknowledgement may wait for more to acknowledge, in milliseconds. */
 export const ACK_DELAY_MS = 250
 /** How long a gap in what comes may stay open before the peer is asked to close it, in milliseconds; doubles each time. */

@@ -50,6 +50,7 @@ export class SendLog {
   #spares: Uint8Array[] = []
   /** The last frame that is on its way more than once, or on another way than the next: its buffer may be read for a while. */
   #usedTo = 0
+  #way: unknown
 
   get size(): number {
     return this.#frames.size
@@ -108,6 +109,13 @@ export class SendLog {
   rewind(): void {
     this.keepSent()
     this.#sent = this.#sentBytes = 0
+  }
+
+  /** What is added from now on goes by that way. */
+  goBy(way: unknown): void {
+    if (way === this.#way) return
+    this.#way = way
+    this.keepSent()
   }
 
   /** What is on its way is read by somebody who may not be done with it when the peer has it. */

@@ -14,6 +14,7 @@ import { OverloadedError, SessionResetError } from '../base/errors.ts'
 import type { Attachments } from '../link/connection.ts'
 import type { Link } from '../link/link.ts'
 import { ACK_RESEND, FRAME, Frame, MAX_HOPS } from '../wire/frame.ts'
+import { BulkWindow } from './bulk-window.ts'
 import { GAP_DELAY_MS, Receipts } from './receipts.ts'
 import { Readdresser, SendLog } from './send-log.ts'
 import { Sequence } from './sequence.ts'
@@ -68,6 +69,7 @@ export class Session {
   /** Frames were not taken meanwhile. */
   #hasMissed = false
   readonly #receipts: Receipts
+  #bulk = new BulkWindow()
   #probeTimer: Timer | undefined
   #probeDelayMs = PROBE_DELAY_MS
   #probedAt = 0
@@ -76,8 +78,6 @@ export class Session {
   #resentFrom = -1
   #resentAt = 0
   #isWaitingForLink = false
-  /** The link frames were sent over last. */
-  #way: Link | undefined
   #room: Deferred<void> | undefined
 
   constructor(peer: string, owner: SessionOwner) {
@@ -114,9 +114,9 @@ export class Session {
     return this.#next - 1
   }
 
-  /** Settles when more can be sent, or nothing any more; undefined when it can be now. */
-  whenWritable(): Promise<void> | undefined {
-    if (this.#mustWait) {
+  /** Settles when more can be sent, or of large messages when it may be, or nothing any more; undefined when it can be now. */
+  whenWritable(isBulk = false): Promise<void> | undefined {
+    if (this.#mustWait || (isBulk && this.#log.bytes >= this.#bulk.bytes)) {
       this.#room ??= deferred()
       return this.#room.promise
     }
@@ -156,10 +156,7 @@ export class Session {
       return this.#sendOnce(link, frame, attachments)
     }
     if (isNeighbour && link?.diesWithPeer && !isHeld) return this.#sendOnce(link, frame, undefined)
-    if (link !== this.#way) {
-      this.#way = link
-      this.#log.keepSent()
-    }
+    this.#log.goBy(link)
     const { chunk, start, end } = this.#log.add(frame, isNeighbour)
     this.#next++
     this.#owner.kept(end - start)
@@ -169,6 +166,7 @@ export class Session {
       return false
     }
     this.#log.markSent()
+    if (frame.kind === FRAME.part) this.#bulk.sent(frame.seq, this.#owner.clock.now())
     this.#sent = frame.seq
     this.#hasSpoken = true
     return link.sendKept(chunk!, start, end, frame.to) && !this.#log.isFull && !this.#owner.isFull
@@ -303,6 +301,7 @@ export class Session {
     this.#sequence.reset(next)
     this.#owner.kept(-this.#log.bytes)
     this.#log.clear()
+    this.#bulk = new BulkWindow()
     this.#number = this.#owner.nextSession()
     this.#next = 1
     this.#sent = this.#acknowledgedTo = 0
@@ -351,6 +350,7 @@ export class Session {
     // One that was overtaken on the way says nothing new, and asks for what has arrived since.
     if (count < this.#acknowledgedTo) return
     if (count > this.#acknowledgedTo) this.#heardAgain()
+    this.#bulk.acknowledged(count, this.#owner.clock.now())
     this.#acknowledgedTo = count
     const before = this.#log.bytes
     this.#log.acknowledge(count, this.#owner.link()?.isAllSent)

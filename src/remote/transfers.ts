@@ -19,6 +19,8 @@ export const MAX_WHOLE_BYTES: number = 128 * 1024
 export const PART_BYTES: number = 32 * 1024
 /** Large messages that one peer may be sending at a time. */
 export const MAX_TRANSFERS = 256
+/** Bytes of a frame beside its payload, at most: node ids, actor ids, the longest type. */
+export const HEAD_BYTES = 8192
 /** What a part that waits for the others costs beside its bytes. */
 export const PART_COST_BYTES = 256
 
@@ -250,7 +252,7 @@ function keyOf({ kind, sender, actor, id }: Frame): string {
 function bytesOf(frame: Frame): Uint8Array {
   frame.hops = frame.session = frame.seq = 0
   frame.to = frame.from = ''
-  const writer = new FrameWriter()
+  const writer = new FrameWriter(frame.payloadBytes + HEAD_BYTES)
   writer.write(frame)
   return writer.buffer.subarray(0, writer.length)
 }

@@ -3,8 +3,10 @@ import { describe, expect, test, vi } from 'vitest'
 import { encodeCbor } from '../../src/base/cbor.ts'
 import { MIN_BATCH_BYTES } from '../../src/link/hello.ts'
 import { HANDSHAKE_TIMEOUT_MS } from '../../src/link/link.ts'
+import { ManualClock } from '../../src/testkit/manual-clock.ts'
+import { memoryPair } from '../../src/transport/memory/memory-transport.ts'
 import { FRAME, Frame, GOAWAY, PROTOCOL_VERSION } from '../../src/wire/frame.ts'
-import { batch, hello, helloPayload, linkPair, linkToRaw, turn, welcome } from './link-ends.ts'
+import { batch, hello, helloPayload, LinkEnd, linkPair, linkToRaw, RawEnd, turn, welcome } from './link-ends.ts'
 
 describe('the handshake', () => {
   test('opens the link on both sides, each knowing who the other is', async () => {
@@ -37,6 +39,29 @@ describe('the handshake', () => {
       raw.send(welcome())
       expect((await end.whenOpen).maxFrameBytes).toBe(taken)
     }
+  })
+
+  test('tells a stranger nothing: who accepted a connection says hello only when it has let the other in', async () => {
+    const clock = new ManualClock()
+    const [near, far] = memoryPair()
+    const raw = new RawEnd(far)
+    const end = new LinkEnd(near, clock, { auth: { token: 'sesame' }, isAccepted: true })
+    await turn()
+    expect([raw.batches.all, end.link.isStranger]).toEqual([[], true])
+    raw.send(hello({ token: 'guess' }))
+    await end.whenOver
+    await raw.whenOver
+    expect(raw.frames.all.map(({ kind }) => kind)).toEqual([FRAME.goaway])
+
+    const [near2, far2] = memoryPair()
+    const friend = new RawEnd(far2)
+    const other = new LinkEnd(near2, clock, { auth: { token: 'sesame' }, isAccepted: true })
+    friend.send(hello({ token: 'sesame' }))
+    friend.send(welcome())
+    await other.whenOpen
+    await turn()
+    expect(friend.frames.all.map(({ kind }) => kind)).toEqual([FRAME.hello, FRAME.welcome])
+    expect(other.link.isStranger).toBe(false)
   })
 
   test('says nothing about tokens where there is no auth', async () => {

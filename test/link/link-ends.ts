@@ -54,15 +54,16 @@ export class LinkEnd implements LinkHandler {
   constructor(
     connection: Connection,
     clock: Clock,
-    options: { auth?: Auth | undefined; kind?: 'relay' | 'leaf'; serial?: number } = {},
+    options: { auth?: Auth | undefined; kind?: 'relay' | 'leaf'; serial?: number; isAccepted?: boolean } = {},
   ) {
-    const { auth, kind = 'leaf', serial = 1 } = options
+    const { auth, kind = 'leaf', serial = 1, isAccepted = false } = options
     this.nodeId = newId()
     this.whenOpen.catch(() => undefined)
     this.link = new Link(connection, this, {
       transport: 'memory',
       auth,
       clock,
+      isAccepted,
       hello: { nodeId: this.nodeId, kind, features: ['f1'], serial },
     })
   }

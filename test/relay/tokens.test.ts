@@ -26,12 +26,12 @@ function helloOf(fields: object): Uint8Array {
   return encodeCbor(hello)
 }
 
-/** All that a relay says, its hello apart, to somebody who begins with `payload`, until it closes. */
+/** All that a relay says to somebody who begins with `payload`, until it closes. */
 async function answerTo(url: string, payload: Uint8Array): Promise<string> {
   const socket = new WebSocket(url)
   const heard: string[] = []
   socket.on('message', (data: Buffer) => {
-    for (const frame of framesOf(data)) if (frame.kind !== FRAME.hello) heard.push(`${frame.kind} ${frame.reason}`)
+    for (const frame of framesOf(data)) heard.push(`${frame.kind} ${frame.reason} ${Buffer.from(frame.payload)}`)
   })
   await once(socket, 'open')
   const writer = new FrameWriter()
