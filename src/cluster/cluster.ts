@@ -336,7 +336,10 @@ export class Cluster implements Routes {
 
   /** Whether it was news. */
   #apply(link: Link, update: NodeSnapshot | NodeChange): boolean {
-    const applied = update.op === 'node' ? this.topology.applySnapshot(update) : this.topology.applyChange(update)
+    const applied =
+      update.op === 'node'
+        ? this.topology.applySnapshot(update, update.nodeId === link.nodeId)
+        : this.topology.applyChange(update)
     if (applied === 'gap') this.#want(link, [update.nodeId])
     if (applied !== 'news') return false
     this.#wantNeighboursOf(update, link)

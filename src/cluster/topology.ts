@@ -136,12 +136,16 @@ export class Topology {
     return { op: 'node', nodeId, version, kind, addr, ...lists, isHidden }
   }
 
-  /** Takes in a whole record of another node. */
-  applySnapshot({ op: _, links, names, suspended, ...record }: NodeSnapshot): Applied {
+  /** Takes in a whole record of another node. What a neighbour says of itself when it is back is news in any case. */
+  applySnapshot({ op: _, links, names, suspended, ...record }: NodeSnapshot, isOwn = false): Applied {
     const { nodeId, version } = record
     const known = this.#records.get(nodeId)
-    if (known && (known.isGone || known.version > version || (known.version === version && !known.isStale)))
-      return 'known'
+    if (known && (known.isGone || known.version >= version)) {
+      if (known.isGone || !known.isStale || !isOwn) return 'known'
+      // Overtaken by what others told of it since: that is what it has.
+      known.isStale = false
+      return 'news'
+    }
     this.#records.set(nodeId, {
       ...record,
       links: new Set(links),

@@ -146,7 +146,7 @@ function register(Class: unknown, type: string): Constructor {
   if (type) typeNames.set(constructor, type)
   Object.defineProperty(constructor.prototype, toActor, {
     value(this: object) {
-      return new ClassActor(this)
+      return new ClassActor(this, typeNameOf(this.constructor) ?? '')
     },
     configurable: true,
   })

@@ -11,6 +11,9 @@ import { StreamReader } from '../stream/stream-reader.ts'
 import { parseCall } from './call.ts'
 import { findMethod, noSuchMethod } from './method-guard.ts'
 
+/** A class without a name, in errors. */
+const UNNAMED = 'a class without a name'
+
 const contexts = /* @__PURE__ */ new WeakMap<object, ActorContext>()
 
 /**
@@ -51,10 +54,13 @@ function isIterator(value: unknown): value is AnyIterator {
 export class ClassActor implements ActorLike {
   readonly [answersErrors] = true
   readonly #instance: object & Hooks
+  readonly #type: string
   readonly #methods = new Map<string, (...args: unknown[]) => unknown>()
 
-  constructor(instance: object) {
+  /** @param type the name its class goes by; empty for a class that has none */
+  constructor(instance: object, type: string) {
     this.#instance = instance
+    this.#type = type
   }
 
   receive(msg: Message, ctx: ActorContext): unknown {
@@ -63,7 +69,7 @@ export class ClassActor implements ActorLike {
     if (!call) {
       if (this.#instance.receive) return this.#instance.receive(msg, ctx)
       throw new NoSuchMethodError(
-        `expected a method call for ${this.#instance.constructor.name}, got a message of type ${describe(msg.msgType)}`,
+        `expected a method call for ${this.#type || UNNAMED}, got a message of type ${describe(msg.msgType)}`,
         { address: String(ctx.self) },
       )
     }
@@ -106,14 +112,14 @@ export class ClassActor implements ActorLike {
   }
 
   metadata(): Record<string, string> {
-    return { class: this.#instance.constructor.name, ...this.#instance.metadata?.() }
+    return { ...(this.#type ? { class: this.#type } : {}), ...this.#instance.metadata?.() }
   }
 
   #method(name: string, ctx: ActorContext): (...args: unknown[]) => unknown {
     let method = this.#methods.get(name)
     if (method === undefined) {
       method = findMethod(Object.getPrototypeOf(this.#instance), name)
-      if (!method) throw noSuchMethod(this.#instance.constructor.name, name, String(ctx.self))
+      if (!method) throw noSuchMethod(this.#type || UNNAMED, name, String(ctx.self))
       this.#methods.set(name, method)
     }
     return method

@@ -18,12 +18,21 @@ Options:
   -v, --version  Show the version.
 `
 
+for (const output of [process.stdout, process.stderr])
+  output.on('error', (error: NodeJS.ErrnoException) => {
+    // Whoever read it, as `head` does, wants no more. A relay is there for others, and goes on.
+    if (error.code !== 'EPIPE') throw error
+    if (process.argv[2] !== 'relay') process.exit()
+  })
+
 main(process.argv.slice(2)).catch((error: unknown) => {
   const message = error instanceof Error ? error.message : String(error)
   process.stderr.write(`pulsing: ${message}\n`)
   if (error instanceof UsageError) process.stderr.write(`Try 'pulsing --help'.\n`)
   else if (!isPulsingError(error)) process.stderr.write(`${error instanceof Error ? error.stack : ''}\n`)
   process.exitCode = error instanceof UsageError ? 2 : 1
+  // At once: a connection to somebody who hangs would be waited for.
+  process.stderr.write('', () => process.exit())
 })
 
 async function main(args: string[]): Promise<void> {

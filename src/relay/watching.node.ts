@@ -1,4 +1,5 @@
 /** `pulsing inspect watch`: looks again and again, and prints what is different. Ends after its rounds, or by a signal. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Change, Changes, changeLine, type Sighting } from './changes.ts'
 import type { ClusterView } from './cluster-view.node.ts'
 import { shortNodeId } from './columns.node.ts'
@@ -29,7 +30,7 @@ export async function watch(view: ClusterView, options: WatchOptions): Promise<v
     for (let round = 1; ; round++) {
       silent = await look(view, changes, silent, options)
       if (round >= maxRounds || ended.signal.aborted) return
-      await pause(intervalMs, ended.signal)
+      await pause(intervalMs, undefined, { signal: ended.signal }).catch(() => undefined)
       if (ended.signal.aborted) return
     }
   } finally {
@@ -68,14 +69,4 @@ function write(change: Change, json: boolean): void {
   const { what, value } = change
   const line = json ? JSON.stringify({ change: change.change, [what]: value }) : changeLine(change)
   process.stdout.write(`${line}\n`)
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }

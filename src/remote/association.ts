@@ -286,6 +286,8 @@ export class Association {
 
   /** There is no way to the peer: everything waits for another, at most `graceMs` milliseconds. */
   lose(error: PulsingError, graceMs: number): void {
+    this.#way = undefined
+    this.#wayVersion = -1
     this.#session.lose(error, graceMs)
   }
 

@@ -131,7 +131,7 @@ export function framesOf(batch: Uint8Array): Frame[] {
 
 /** A neighbour that speaks the protocol and does as the test says. */
 export class Puppet {
-  readonly nodeId = newId()
+  readonly nodeId: string
   readonly received: Frame[] = []
   readonly #connection: Connection
   readonly #over = deferred<void>()
@@ -139,7 +139,8 @@ export class Puppet {
   readonly over: Promise<void> = this.#over.promise
   isOver = false
 
-  constructor(connection: Connection, kind: 'relay' | 'leaf') {
+  constructor(connection: Connection, kind: 'relay' | 'leaf', nodeId: string = newId()) {
+    this.nodeId = nodeId
     this.#connection = connection
     connection.open({
       received: (batch) => {
@@ -195,11 +196,12 @@ export async function puppet(
   system: ActorSystem,
   kind: 'relay' | 'leaf' = 'leaf',
   seenAs: (near: Connection) => Connection = (near) => near,
+  ownId?: string,
 ): Promise<Puppet> {
   const [near, far] = memoryPair()
   const { promise, resolve } = deferred<void>()
   const off = system.on('linkOpened', () => resolve())
-  const played = new Puppet(far, kind)
+  const played = new Puppet(far, kind, ownId)
   // A puppet never says that it told all it knows: the link may end before this settles.
   system.connect(new End(seenAs(near))).catch(() => undefined)
   await promise

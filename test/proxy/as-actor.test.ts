@@ -1,5 +1,5 @@
 /** Classes made actors: still plain classes, created, found and called through proxies. */
-import { Actor, type ActorContext, asActor, contextOf, type Message, SystemConfig } from 'pulsing'
+import { Actor, type ActorContext, asActor, contextOf, Message, SystemConfig } from 'pulsing'
 import { expect, test } from 'vitest'
 import { collect, quiet, startSystem } from '../actor/systems.ts'
 import { Counter } from './counter.ts'
@@ -59,6 +59,27 @@ test('options({ type }) fixes the type name, whatever the class is called', asyn
   const actor = await Fixed.local(system)
   expect(actor.ref.name).toMatch(/^Fixed_[0-9a-f]{8}$/)
   expect(await actor.ok()).toBe('ok')
+})
+
+test.each([
+  ['its type', asActor({ type: 'Fixed' })(class {}), 'Fixed'],
+  ['its type, whatever the class is called', asActor({ type: 'Fixed' })(class a {}), 'Fixed'],
+  ['nothing, where it has no name', asActor((() => class {})()), undefined],
+])('an actor says its class is %s, and so do its errors', async (_what, Class, type) => {
+  const system = await startSystem()
+  const { ref } = await Class.local(system)
+  const core = await system.resolve('system/core')
+  const told = (await core.ask(Message.fromObject('@actors', undefined))).toObject<{ metadata: object }[]>()
+  expect(told.map(({ metadata }) => metadata)).toEqual([type === undefined ? {} : { class: type }])
+  const shown = type ?? 'a class without a name'
+  const refused = (text: string): object => ({
+    name: 'NoSuchMethodError',
+    message: expect.stringContaining(text) as string,
+  })
+  await expect(ref.ask('no call')).rejects.toMatchObject(refused(`a method call for ${shown}, got`))
+  await expect((ref.asAny() as unknown as { fly(): Promise<void> }).fly()).rejects.toMatchObject(
+    refused(`a public method of ${shown}, got`),
+  )
 })
 
 test('a class that a bundler renamed (Counter$1) can still be created without a name', async () => {

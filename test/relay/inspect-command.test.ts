@@ -1,7 +1,8 @@
 import { asActor, SystemConfig } from 'pulsing'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { VERSION } from '../../src/base/version.ts'
+import { TcpProxy } from '../faults/tcp-proxy.ts'
 import { Cli } from '../system/built-cli.ts'
 import { Echo, event, freePort, joined, memberIds, Systems } from '../system/systems.ts'
 
@@ -168,11 +169,11 @@ describe('pulsing inspect watch', () => {
     expect(out).toMatch(new RegExp(`^\\+ actor ${short(relay.system)} [\\w-]{8} echo public$`, 'm'))
   })
 
-  test('without changes later rounds tell nothing', async () => {
+  test('without changes later rounds tell nothing, however many', async () => {
     const { relay } = await cluster()
-    const options = ['--max-rounds', '3', '--interval', '0.01', '--filter', 'echo']
-    const { code, out } = await cli.run('inspect', 'watch', '--addr', relay.url, ...options)
-    expect(code).toBe(0)
+    const options = ['--max-rounds', '12', '--interval', '0.01', '--filter', 'echo']
+    const { code, out, err } = await cli.run('inspect', 'watch', '--addr', relay.url, ...options)
+    expect([code, err]).toEqual([0, ''])
     expect(lines(out).length).toBe(1)
   })
 
@@ -190,6 +191,24 @@ describe('pulsing inspect watch', () => {
     for (const line of lines(out)) expect(Object.keys(JSON.parse(line) as object)[0]).toBe('change')
   })
 
+  test('looks at many members at once, and warns of nothing', async () => {
+    const relay = await systems.relay()
+    const leaves = await Promise.all(Array.from({ length: 11 }, () => systems.leaf(relay.url)))
+    for (const leaf of leaves) await joined(relay.system, leaf)
+    const { code, out, err } = await cli.run('inspect', 'watch', '--addr', relay.url, '--max-rounds', '1')
+    expect([code, err]).toEqual([0, ''])
+    expect(lines(out).length).toBe(12)
+  })
+
+  test('ends quietly when nobody reads it any more', async () => {
+    const relay = await systems.relay()
+    const watching = cli.start(['inspect', 'watch', '--addr', relay.url, '--interval', '0.02'])
+    await watching.printed(/\+ node/)
+    watching.stopReading()
+    await relay.system.spawn(new Echo(), 'late')
+    expect(await watching.ended).toMatchObject({ code: 0, signal: null, err: '' })
+  })
+
   test('fails when the relay goes', async () => {
     const relay = await systems.relay()
     const watching = cli.start(['inspect', 'watch', '--addr', relay.url, '--interval', '0.02', '--timeout', '1'])
@@ -199,6 +218,58 @@ describe('pulsing inspect watch', () => {
     expect(code).toBe(1)
     expect(lines(err).length).toBe(1)
   })
+})
+
+describe('a relay that dies', () => {
+  const isTold = (err: string, url: string): void =>
+    expect(err).toBe(`pulsing: expected ${url} to stay connected, got the end of the connection\n`)
+
+  test('killed while it is watched: exit code 1, and what happened', async () => {
+    const relay = cli.start(['relay', '--port', '0'])
+    const url = await relay.url()
+    const watching = cli.start(['inspect', 'watch', '--addr', url, '--interval', '0.02'])
+    await watching.printed(/\+ node/)
+    relay.kill('SIGKILL')
+    const { code, err } = await watching.ended
+    expect(code).toBe(1)
+    isTold(err, url)
+  })
+
+  test.each([[['actors']], [['inspect', 'actors']], [['inspect', 'watch']]])(
+    '%j: cut off while an answer is waited for, exit code 1, and what happened',
+    async (command) => {
+      const relay = await systems.relay()
+      const proxy = await TcpProxy.before(relay.url)
+      onTestFinished(() => proxy.close())
+      const metadata = (): Record<string, string> => {
+        proxy.cut()
+        return {}
+      }
+      await relay.system.spawn({ receive: () => undefined, metadata })
+      const { code, out, err } = await cli.run(...command, '--addr', proxy.url)
+      expect([code, out]).toEqual([1, ''])
+      isTold(err, proxy.url)
+    },
+  )
+
+  test('that hangs: the command ends after --timeout, without waiting for a goodbye', async () => {
+    const relay = cli.start(['relay', '--port', '0'])
+    const watching = cli.start([
+      'inspect',
+      'watch',
+      '--addr',
+      await relay.url(),
+      '--timeout',
+      '0.3',
+      '--interval',
+      '0.02',
+    ])
+    await watching.printed(/\+ node/)
+    relay.kill('SIGSTOP')
+    const { code, err } = await watching.ended
+    expect(code).toBe(1)
+    expect(err).toMatch(/^pulsing: .* took longer than 300 ms\n$/)
+  }, 10_000)
 })
 
 describe('who looks', () => {

@@ -87,6 +87,11 @@ export class Running {
     this.#child.kill(signal)
   }
 
+  /** What it prints from now on finds nobody, as behind `| head -1`. */
+  stopReading(): void {
+    this.#child.stdout.destroy()
+  }
+
   /** The first match in what the process printed; rejects when it ends without one. */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {

@@ -117,6 +117,16 @@ describe('pulsing relay', () => {
     await closed
   })
 
+  test('goes on when nobody reads what it prints any more', async () => {
+    const relay = cli.start(['relay', '--port', '0'])
+    const leaf = await systems.leaf(await relay.url())
+    relay.stopReading()
+    const closed = event(leaf, 'linkClosed')
+    relay.kill('SIGTERM')
+    expect(await closed).toMatchObject({ error: undefined })
+    expect(await relay.ended).toMatchObject({ code: 0, signal: null, err: '' })
+  })
+
   test('garbage on a socket does not end it', async () => {
     const relay = cli.start(['relay', '--port', '0'])
     const url = await relay.url()
