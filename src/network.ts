@@ -337,7 +337,8 @@ export class Network {
 
   readonly #loadInspector = async (): Promise<Inspector> => {
     const { Inspector } = await import('./cluster/inspector.ts')
-    return new Inspector(this.#runtime, this.#cluster, this.#settings.limits)
+    const { limits, auth } = this.#settings
+    return new Inspector(this.#runtime, this.#cluster, limits, auth !== undefined)
   }
 
   readonly #host = (type: string, args: readonly unknown[]): object | undefined => {

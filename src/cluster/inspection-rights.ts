@@ -1,18 +1,31 @@
 /**
- * Who may ask a node about itself, and who may stop its actors: the node itself and relays always, others as its limits
- * say. Decides by who the asking node is, never by what it says in the request.
+ * Who may ask a node about itself, and who may stop its actors: the node itself always, others as its limits say. Decides
+ * by who the asking node is, never by what it says in the request. That a node is a relay is its own word, though: anybody
+ * who is let in can be one. So relays stop actors only where not everybody is let in, or where the limits say so.
  */
 import { PermissionDeniedError } from '../base/errors.ts'
 import type { Cluster } from './cluster.ts'
-import type { InspectionLimits } from './inspection-rule.ts'
+import type { InspectionLimits, InspectionRule } from './inspection-rule.ts'
+
+const ITSELF = 'that node itself'
+
+const READERS: Readonly<Record<InspectionRule, string>> = {
+  'this-machine': 'a relay, or a neighbour on this machine',
+  relays: 'a relay',
+  all: 'any node',
+  none: ITSELF,
+}
 
 export class InspectionRights {
   readonly #cluster: Cluster
   readonly #limits: InspectionLimits
+  readonly #hasAuth: boolean
 
-  constructor(cluster: Cluster, limits: InspectionLimits) {
+  /** @param hasAuth whether the node lets in only those that show it who they are */
+  constructor(cluster: Cluster, limits: InspectionLimits, hasAuth: boolean) {
     this.#cluster = cluster
     this.#limits = limits
+    this.#hasAuth = hasAuth
   }
 
   /**
@@ -20,32 +33,29 @@ export class InspectionRights {
    * @throws PermissionDeniedError naming the option that would allow it
    */
   checkReading(origin: string | undefined): void {
-    if (this.#isTrusted(origin) || this.#mayRead(origin)) return
     const { inspect } = this.#limits
-    const whom = inspect === 'none' ? 'a relay' : 'a relay, or a neighbour on this machine'
-    throw new PermissionDeniedError(
-      `expected ${whom} to ask about node ${this.#cluster.topology.self.nodeId}, got node ${origin}: its option inspect is '${inspect}'`,
-    )
+    if (origin !== undefined && !this.#mayRead(origin, inspect))
+      this.#refuse(`${READERS[inspect]} to ask about`, origin, `inspect is '${inspect}'`)
   }
 
   /** Like {@link checkReading}, for stopping actors. */
   checkStopping(origin: string | undefined): void {
-    if (this.#isTrusted(origin)) return
-    if (!this.#limits.management)
-      throw new PermissionDeniedError(
-        `expected a relay to stop actors of node ${this.#cluster.topology.self.nodeId}, got node ${origin}: its option management is false`,
-      )
+    if (origin !== undefined && !this.#limits.management && !(this.#hasAuth && this.#isRelay(origin)))
+      this.#refuse(`${this.#hasAuth ? 'a relay' : ITSELF} to stop actors of`, origin, 'management is false')
     this.checkReading(origin)
   }
 
-  #isTrusted(origin: string | undefined): boolean {
-    return origin === undefined || this.#isRelay(origin)
+  #refuse(whoWhat: string, origin: string, option: string): never {
+    throw new PermissionDeniedError(
+      `expected ${whoWhat} node ${this.#cluster.topology.self.nodeId}, got node ${origin}: its option ${option}`,
+    )
   }
 
-  #mayRead(origin: string | undefined): boolean {
-    const { inspect } = this.#limits
-    if (inspect === 'this-machine') return this.#cluster.neighbours.link(origin!)?.isFromThisMachine === true
-    return inspect === 'all'
+  #mayRead(origin: string, inspect: InspectionRule): boolean {
+    if (inspect === 'all') return true
+    if (inspect === 'none') return false
+    if (inspect === 'this-machine' && this.#cluster.neighbours.link(origin)?.isFromThisMachine) return true
+    return this.#isRelay(origin)
   }
 
   /** Only relays vouch for relays: a leaf could call a node behind it one. */

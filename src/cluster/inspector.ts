@@ -25,10 +25,11 @@ export class Inspector {
   readonly #rights: InspectionRights
   readonly #report: NodeReport
 
-  constructor(runtime: ActorRuntime, cluster: Cluster, limits: InspectionLimits) {
+  /** @param hasAuth whether the node lets in only those that show it who they are */
+  constructor(runtime: ActorRuntime, cluster: Cluster, limits: InspectionLimits, hasAuth: boolean) {
     this.#nodeId = runtime.nodeId
     this.#cluster = cluster
-    this.#rights = new InspectionRights(cluster, limits)
+    this.#rights = new InspectionRights(cluster, limits, hasAuth)
     this.#report = new NodeReport(runtime, cluster)
   }
 

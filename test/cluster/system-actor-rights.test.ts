@@ -31,7 +31,9 @@ async function asks(from: ActorSystem, to: ActorSystem, type: string, value?: un
 /** A leaf, or a relay, beside a node with an actor, linked by a port of this machine or by a wire to anywhere. */
 async function beside(config: SystemConfig, { kind = 'leaf', isNear }: { kind?: 'leaf' | 'relay'; isNear: boolean }) {
   const node = await nodes.start(config)
-  const other = await nodes.start(kind === 'leaf' ? standalone : listening)
+  const { auth } = config.settings
+  const own = kind === 'leaf' ? standalone : listening
+  const other = await nodes.start(auth ? own.withAuth({ token: 'secret' }) : own)
   const { port1, port2 } = new MessageChannel()
   await (isNear ? Promise.all([node.connect(port1), other.connect(port2)]) : link(node, other))
   await node.spawn(echo, 'an actor')
@@ -68,6 +70,7 @@ describe('a node tells about itself', () => {
     ['all', false, true, reading],
     ['all', false, false, reading],
     ['all', true, false, both],
+    ['relays', true, true, nothing],
     ['none', false, true, nothing],
     ['none', true, true, nothing],
   ])(
@@ -85,10 +88,25 @@ describe('a node tells about itself', () => {
     expect(await whatMay(far.other, far.node)).toEqual(nothing)
   })
 
-  test.each(['none', 'all'] as const)('inspect %s: always to itself, and to relays', async (inspect) => {
-    const { node, other } = await beside(standalone.withLimits({ inspect }), { kind: 'relay', isNear: false })
-    expect(await whatMay(other, node)).toEqual(both)
-    await node.spawn(echo, 'an actor')
+  const locked = standalone.withAuth({ token: 'secret' })
+  test.each<[inspect: InspectionRule, management: boolean, who: string, config: SystemConfig, may: object]>([
+    ['this-machine', false, 'everybody', standalone, reading],
+    ['relays', false, 'everybody', standalone, reading],
+    ['all', false, 'everybody', standalone, reading],
+    ['relays', true, 'everybody', standalone, both],
+    ['relays', false, 'holders of a token', locked, both],
+    ['none', true, 'everybody', standalone, nothing],
+    ['none', true, 'holders of a token', locked, nothing],
+  ])(
+    'inspect %s, management %s, open to %s: a relay may as it should',
+    async (inspect, management, _who, config, may) => {
+      const { node, other } = await beside(config.withLimits({ inspect, management }), { kind: 'relay', isNear: false })
+      expect(await whatMay(other, node)).toEqual(may)
+    },
+  )
+
+  test.each(['none', 'all'] as const)('inspect %s: always to itself', async (inspect) => {
+    const { node } = await beside(standalone.withLimits({ inspect }), { isNear: false })
     expect(await whatMay(node, node)).toEqual(both)
   })
 
@@ -128,7 +146,7 @@ describe('a node tells about itself', () => {
     await link(second, third)
     await known
     await first.spawn(echo, 'an actor')
-    expect(await whatMay(third, first)).toEqual({ reads: true, stops: true })
+    expect(await whatMay(third, first)).toEqual(reading)
   })
 })
 

@@ -251,7 +251,8 @@ describe('@actor and @stop', () => {
 
 describe('@on', () => {
   test('has another member answer, over any number of nodes', async () => {
-    const [a, b, c] = [await nodes.start(listening), await nodes.start(listening), await nodes.start()]
+    const managed = SystemConfig.standalone().withLimits({ management: true })
+    const [a, b, c] = [await nodes.start(listening), await nodes.start(listening), await nodes.start(managed)]
     await link(a, b)
     const known = event(a, 'memberJoined', ({ member }) => member.nodeId === c.nodeId)
     await link(b, c)
