@@ -180,12 +180,10 @@ export class Network {
   }
 
   async #loadExclusiveNames(): Promise<ExclusiveNames> {
-    const { ExclusiveNames } = await import('./cluster/exclusive-names.ts')
+    const { ExclusiveNames, grantersAmong } = await import('./cluster/exclusive-names.ts')
     const { directory, topology, peers } = this.#cluster
     const now = (): ActorRef[] =>
-      Array.from(topology.members(), ({ nodeId, names }) => ({ nodeId, id: names.get(LEASES_ACTOR) })).flatMap(
-        ({ nodeId, id }) => (id === undefined ? [] : [peers.refTo(nodeId, id, LEASES_ACTOR)]),
-      )
+      grantersAmong(topology).map(({ nodeId, names }) => peers.refTo(nodeId, names.get(LEASES_ACTOR)!, LEASES_ACTOR))
     return new ExclusiveNames(this.#runtime, {
       now,
       appear: (timeout, signal) => directory.resolve(LEASES_ACTOR, { timeout, signal }, () => now()[0]),

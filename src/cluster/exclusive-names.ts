@@ -6,7 +6,7 @@
 import type { ActorRef } from '../actor/actor-ref.ts'
 import type { ActorRuntime } from '../actor/actor-runtime.ts'
 import type { Lease, LeaseSource } from '../actor/exclusivity.ts'
-import { ACQUIRE_LEASE_TYPE, RELEASE_LEASE_TYPE, RENEW_LEASE_TYPE } from '../actor/system-names.ts'
+import { ACQUIRE_LEASE_TYPE, LEASES_ACTOR, RELEASE_LEASE_TYPE, RENEW_LEASE_TYPE } from '../actor/system-names.ts'
 import type { Timer } from '../base/clock.ts'
 import {
   ActorAlreadyExistsError,
@@ -22,6 +22,7 @@ import { nameUri } from '../message/address.ts'
 import { Message } from '../message/message.ts'
 import { LeaseHold } from './lease-hold.ts'
 import type { Acquired, Claim, HeldClaim, Renewed } from './lease-table.ts'
+import type { NodeRecord, Topology } from './topology.ts'
 
 /** How long a spawn waits for an authority to appear, and for each of its answers, in milliseconds. */
 export const AUTHORITY_TIMEOUT_MS = 5_000
@@ -34,6 +35,15 @@ export interface Authorities {
   now(): readonly ActorRef[]
   /** Settles when there is one. @throws ActorNotFoundError when there is none in time */
   appear(timeoutMs: number, signal: AbortSignal): Promise<unknown>
+}
+
+/** Members that say they grant names: where there are relays, these alone, so that no leaf can keep all others from it. */
+export function grantersAmong(topology: Topology): NodeRecord[] {
+  const members = [...topology.members()]
+  const relays = members.filter((record) =>
+    record === topology.self ? record.kind === 'relay' : topology.isRelay(record.nodeId),
+  )
+  return (relays.length > 0 ? relays : members).filter(({ names }) => names.has(LEASES_ACTOR))
 }
 
 export class ExclusiveNames implements LeaseSource {

@@ -44,6 +44,8 @@ const outcomeOf = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   )
 
+const leafOf = (...relays: string[]): SystemConfig => SystemConfig.withSeeds(relays.map((name) => `ws://${name}:80`))
+
 const labs: Lab[] = []
 afterEach(async () => {
   for (const lab of labs.splice(0)) await lab.end()
@@ -77,10 +79,12 @@ class Lab {
   }
 
   leaf(host: string, ...relays: string[]): Promise<TestSystem> {
-    return this.#start(
-      host,
-      SystemConfig.withSeeds((relays.length ? relays : ['relay']).map((name) => `ws://${name}:80`)),
-    )
+    return this.#start(host, leafOf(...(relays.length ? relays : ['relay'])))
+  }
+
+  /** A leaf that says it grants names. */
+  usurper(host: string): Promise<TestSystem> {
+    return this.#start(host, leafOf('relay').withExclusiveNames({ authority: true }))
   }
 
   /** Two leaves, `a` and `b`, of a relay that grants names, and has done so for long enough. */
@@ -242,6 +246,29 @@ describe('without an authority that can be asked', () => {
     const error = await outcomeOf(lab.spawn(second))
     expect(error).toBeInstanceOf(ConfigError)
     for (const { system } of [first, second]) expect(String(error)).toContain(system.nodeId)
+  })
+
+  test('a leaf that says it is one is none, neither beside a relay that is nor without', async () => {
+    const lab = new Lab()
+    const { a } = await lab.usual()
+    const usurper = await lab.usurper('usurper')
+    for (const node of [a, usurper]) expect((await lab.spawn(node, node.system.nodeId)).nodeId).toBe(node.system.nodeId)
+
+    const other = new Lab()
+    await other.relay('relay', false)
+    const [leaf, alone] = [await other.leaf('a'), await other.usurper('usurper')]
+    for (const node of [leaf, alone]) expect(await outcomeOf(other.spawn(node))).toBeInstanceOf(UnreachableError)
+  })
+
+  test('where there is no relay, a node that is linked by a port can be one', async () => {
+    const systems = new Systems()
+    const page = await systems.start(SystemConfig.standalone().withExclusiveNames({ authority: true, leaseMs: 1_000 }))
+    const worker = await systems.start()
+    const { port1, port2 } = new MessageChannel()
+    await Promise.all([page.connect(port1), worker.connect(port2)])
+    const ref = await worker.spawn(token, 'leader', EXCLUSIVE)
+    expect(await ref.ask('token')).toBeGreaterThan(0)
+    await systems.stop()
   })
 
   test('what waits for one that is new fails when its system is shut down', async () => {
