@@ -12,6 +12,7 @@ Commands:
   relay    Start a relay: tabs, workers and processes reach each other through it.
   actors   List the actors of a node.
   inspect  Show members, actors and metrics of a whole cluster, or watch it.
+  bench    Measure asks, tells and streams on this machine.
 
 Options:
   -h, --help     Show this text, or that of a command.
@@ -44,6 +45,8 @@ async function main(args: string[]): Promise<void> {
       return listActors(rest)
     case 'inspect':
       return inspect(rest)
+    case 'bench':
+      return (await import('./bench-command.node.ts')).bench(rest)
     case undefined:
     case '-h':
     case '--help':
@@ -55,7 +58,7 @@ async function main(args: string[]): Promise<void> {
       process.stdout.write(`${version()}\n`)
       return
     default:
-      throw new UsageError(`expected one of the commands relay, actors, inspect, got '${command}'`)
+      throw new UsageError(`expected one of the commands relay, actors, inspect, bench, got '${command}'`)
   }
 }
 

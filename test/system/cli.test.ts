@@ -20,6 +20,8 @@ describe('the pulsing command', () => {
     const { code, out, err } = await cli.run(...args)
     expect([code, err]).toEqual([0, ''])
     expect(out).toContain('Usage: pulsing <command>')
+    for (const command of ['relay', 'actors', 'inspect', 'bench'])
+      expect(out).toMatch(new RegExp(`^  ${command} `, 'm'))
   })
 
   test.each(['--version', '-v'])('%s prints the version of the package', async (flag) => {
@@ -43,6 +45,13 @@ describe('the pulsing command', () => {
     [['relay', '--port', '']],
     [['relay', '--port']],
     [['relay', '--port', '1e3']],
+    [['bench', '--fly']],
+    [['bench', 'extra']],
+    [['bench', '--seconds']],
+    [['bench', '--seconds', '0']],
+    [['bench', '--seconds', 'x']],
+    [['bench', '--seconds=-1']],
+    [['bench', '--far-end']],
   ])('%j is wrong use: exit code 2, and what was expected', async (args) => {
     const { code, out, err } = await cli.run(...args)
     expect([code, out]).toEqual([2, ''])
@@ -135,6 +144,49 @@ describe('pulsing relay', () => {
     await closed
     const leaf = await systems.leaf(url)
     expect(memberIds(leaf).size).toBe(2)
+  })
+})
+
+describe('pulsing bench', () => {
+  const measured = [
+    ['asks, 1000 in flight', 'one process', 'asks/s'],
+    ['asks, one at a time', 'one process', 'asks/s'],
+    ['tells', 'one process', 'tells/s'],
+    ['small items of a stream', 'one process', 'items/s'],
+    ['asks, 1000 in flight', 'WebSocket', 'asks/s'],
+    ['asks, one at a time', 'WebSocket', 'asks/s'],
+    ['64 KiB chunks of a stream', 'WebSocket', 'MiB/s'],
+  ]
+
+  test('prints a table with units, and of what they are', async () => {
+    const { code, out, err } = await cli.run('bench', '--seconds', '0.05')
+    expect([code, err]).toEqual([0, ''])
+    const [head, titles, ...rows] = out.trimEnd().split('\n')
+    expect(head).toBe(`pulsing ${version}, Node.js ${process.versions.node}, ${process.platform} ${process.arch}`)
+    expect(titles).toMatch(/^WHAT +WHERE +RATE {2}UNIT$/)
+    expect(rows.map((row) => row.split(/ {2,}/).toSpliced(2, 1))).toEqual(measured)
+  })
+
+  test('--json prints one document; another token than its own does not matter', async () => {
+    const { code, out, err } = await cli.start(['bench', '--seconds', '0.05', '--json'], { PULSING_TOKEN: 'x' }).ended
+    expect([code, err]).toEqual([0, ''])
+    const { figures, ...about } = JSON.parse(out) as { figures: Record<string, unknown>[] }
+    expect(about).toEqual({
+      pulsing: version,
+      node: process.versions.node,
+      platform: `${process.platform} ${process.arch}`,
+      seconds: 0.05,
+    })
+    expect(figures).toEqual(
+      measured.map(([what, where, unit]) => ({ what, where, rate: expect.any(Number) as number, unit })),
+    )
+    for (const { rate } of figures) expect(rate).toBeGreaterThan(0)
+  })
+
+  test('--help prints its options and measures nothing', async () => {
+    const { code, out } = await cli.run('bench', '--help')
+    expect(code).toBe(0)
+    for (const option of ['--seconds', '--json']) expect(out).toContain(option)
   })
 })
 
