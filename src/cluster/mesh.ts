@@ -13,8 +13,8 @@ import { hasWildcardHost } from './wildcard.ts'
 export interface RelayDialer {
   /** Whether there is a link to that node. */
   isLinked(nodeId: string): boolean
-  /** Settles when a link is up; rejects when it does not come up. */
-  link(address: string, signal: AbortSignal): Promise<unknown>
+  /** Settles with who answered when a link is up; rejects when it does not come up. */
+  link(address: string, signal: AbortSignal): Promise<{ readonly nodeId: string }>
   /** A relay could not be linked; it is tried again unless `isFinal`. */
   failed(address: string, error: PulsingError, isFinal: boolean): void
 }
@@ -29,7 +29,7 @@ interface Other {
   readonly backoff: Backoff
   timer: Timer | undefined
   isDialling: boolean
-  /** The address at which this node was refused for good. */
+  /** The address at which this node was refused for good, or another node answered. */
   refused: string | undefined
 }
 
@@ -100,13 +100,16 @@ export class Mesh {
     other.isDialling = true
     let isFinal = false
     try {
-      await this.#dialer.link(other.address, call.signal)
-      // An address may lead to another node, or back to this one: then it does not help to call again at once.
-      if (this.#dialer.isLinked(nodeId)) other.backoff.reset()
+      const { address } = other
+      const answered = await this.#dialer.link(address, call.signal)
+      // Started anew, or this node itself: it would be called, and its good link replaced, for as long as the other is missed.
+      if (answered.nodeId !== nodeId)
+        throw new ProtocolError(`expected node ${nodeId} at ${address}, got node ${answered.nodeId}`)
+      other.backoff.reset()
     } catch (thrown) {
       if (signal.aborted) return
       const error = toActorError(thrown)
-      // Neither a wrong token nor a wrong version mends itself.
+      // Neither a wrong token nor a wrong version mends itself, nor does an address that is another's.
       isFinal = error instanceof AuthError || error instanceof ProtocolError
       if (isFinal) other.refused = other.address
       this.#dialer.failed(other.address, error, isFinal)

@@ -12,11 +12,16 @@ const [SOONEST_MS, LATEST_MS] = [MIN_BACKOFF_MS / 4, MIN_BACKOFF_MS]
 /** A relay that is back is linked again within 10 s: a call given up, and the wait after it, take less. */
 const BACK_WITHIN_MS = 10_000
 
+/** Who answers a dial. */
+interface Answer {
+  readonly nodeId: string
+}
+
 interface Dial {
   readonly address: string
   readonly at: number
   readonly signal: AbortSignal
-  readonly answer: Deferred<void>
+  readonly answer: Deferred<Answer>
 }
 
 let clock: ManualClock
@@ -24,7 +29,7 @@ let dials: Dial[]
 let failures: { readonly address: string; readonly error: PulsingError; readonly isFinal: boolean }[]
 let linked: Set<string>
 /** What becomes of a dial; by default it waits for the test. */
-let answer: (address: string, answer: Deferred<void>) => void
+let answer: (address: string, answer: Deferred<Answer>) => void
 
 beforeEach(() => {
   clock = new ManualClock()
@@ -55,7 +60,7 @@ function meshOf(self: string, chance = 0): Mesh {
 }
 
 const refusal = (): PulsingError => new UnreachableError('nobody there', { outcome: 'not-sent' })
-const refuse = (_address: string, { reject }: Deferred<void>): void => reject(refusal())
+const refuse = (_address: string, { reject }: Deferred<Answer>): void => reject(refusal())
 /** Times of the dials so far. */
 const times = (): number[] => dials.map(({ at }) => at)
 
@@ -98,7 +103,7 @@ describe('a relay that is dialled', () => {
   test('is left alone once it is linked', async () => {
     answer = (_, { resolve }) => {
       linked.add('b')
-      resolve()
+      resolve({ nodeId: 'b' })
     }
     const mesh = meshOf('a')
     mesh.add('b', 'ws://b')
@@ -184,6 +189,23 @@ describe('a relay that is dialled', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test('is not dialled again where another node answered, or this one, until it is elsewhere', async () => {
+    for (const nodeId of ['c', 'a']) {
+      answer = (_, { resolve }) => resolve({ nodeId })
+      const [before, mesh] = [dials.length, meshOf('a')]
+      mesh.add('b', 'ws://b')
+      await clock.advanceAsync(HOUR_MS)
+      mesh.unlinked('b')
+      mesh.add('b', 'ws://b')
+      await clock.advanceAsync(HOUR_MS)
+      mesh.add('b', 'ws://elsewhere')
+      await clock.advanceAsync(0)
+      expect(dials.slice(before).map(({ address }) => address)).toEqual(['ws://b', 'ws://elsewhere'])
+      expect(String(failures.at(-1)?.error)).toContain(`expected node b at ws://elsewhere, got node ${nodeId}`)
+      mesh.close()
+    }
+  })
+
   test('does not keep others waiting', async () => {
     const mesh = meshOf('a')
     mesh.add('b', 'ws://b')
@@ -214,7 +236,7 @@ describe('a link that is over', () => {
       if (dials.length < 6) refuse(_, promise)
       else {
         linked.add('b')
-        promise.resolve()
+        promise.resolve({ nodeId: 'b' })
       }
     }
     const mesh = meshOf('a')
