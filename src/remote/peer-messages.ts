@@ -86,6 +86,8 @@ export class PeerMessages implements ReplyLine {
 
   #refuseAsk(ask: InboundAsk, frame: Frame, error: PulsingError): void {
     discardMessage(ask.message)
+    // Nobody threw it. To write down where it was made would take most of the time of a refusal, and peers can have many.
+    error.stack = ''
     ask.fail(error)
     this.#runtime.deadLetter(`actor://${this.#runtime.nodeId}/${frame.actor}`, frame.type, error.code)
   }
