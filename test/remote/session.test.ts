@@ -258,6 +258,19 @@ describe('a gap in what arrives', () => {
     expectRest(pair)
   })
 
+  test('what could not be held is asked for when the gap has closed, and not only when it is missed', () => {
+    const pair = new SessionPair()
+    const count = 2 * MAX_HELD_FRAMES
+    tells(pair.a, count)
+    const late = pair.wire.shift()!
+    pair.flush()
+    pair.drop()
+    pair.deliver(late)
+    // No time passes.
+    pair.flush()
+    expect(pair.b.delivered).toEqual(texts(count))
+  })
+
   test(`holds at most ${MAX_HELD_BYTES / 1024} KiB, and one frame more; the others come again`, () => {
     const pair = new SessionPair()
     pair.a.tell('t1')
