@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { asActor, SystemConfig } from 'pulsing'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocketServer } from 'ws'
@@ -217,6 +218,47 @@ describe('pulsing inspect watch', () => {
     const { code, err } = await watching.ended
     expect(code).toBe(1)
     expect(lines(err).length).toBe(1)
+  })
+})
+
+describe('README.md', () => {
+  /** Its first example, in this process. */
+  async function firstExample() {
+    const relay = await systems.relay()
+    const system = await systems.leaf(relay.url)
+    const Counter = asActor(class Counter {})
+    await Counter.options({ name: 'visits', public: true }).local(system)
+    await joined(relay.system, system)
+    return relay.url
+  }
+
+  /** With ids numbered as they come, no times, and columns of any width. */
+  const comparable = (text: string): string => {
+    const ids = new Map<string, string>()
+    const numbered = (id: string): string => {
+      if (!ids.has(id)) ids.set(id, `id ${ids.size}`)
+      return ids.get(id)!
+    }
+    return text
+      .replace(/\b\d+ s\b/g, '0 s')
+      .replace(/(?<=^| )[\w-]{8}(?= )/gm, numbered)
+      .replace(/ {2,}/g, '  ')
+  }
+
+  test('shows what the commands print', async () => {
+    const [, transcript] = /^```console\n(.*?)^```$/ms.exec(
+      readFileSync(new URL('../../README.md', import.meta.url), 'utf8'),
+    )!
+    const commands = [...transcript!.matchAll(/^\$ pulsing (.*)$/gm)].map(([, command]) => command!)
+    expect(commands.length).toBe(4)
+    const url = await firstExample()
+    let printed = ''
+    for (const command of commands) {
+      const { code, out, err } = await cli.run(...command.replace('ws://127.0.0.1:8000', url).split(' '))
+      expect([code, err]).toEqual([0, ''])
+      printed += `$ pulsing ${command}\n${out.replaceAll(url, 'ws://127.0.0.1:8000')}`
+    }
+    expect(comparable(printed)).toBe(comparable(transcript!))
   })
 })
 
