@@ -98,7 +98,7 @@ export class Network {
     if (settings.addr !== undefined) this.#cluster.mesh = this.#makeMesh()
     this.#seeds = new Seeds(
       {
-        link: (address, signal) => this.#dialSeed(address, signal),
+        link: (address, signal, timeoutMs) => this.#dialSeed(address, signal, timeoutMs),
         failed: (address, error, isFinal) =>
           runtime.warn('seed-failed', `seed ${address}${isFinal ? ', not tried again' : ''}: ${error.message}`, error),
       },
@@ -279,14 +279,23 @@ export class Network {
     await Promise.race([joined, promise]).finally(() => timer.cancel())
   }
 
-  async #dialSeed(address: string, signal: AbortSignal): Promise<{ readonly gone: Promise<void> } | undefined> {
-    const link = await this.#dial(address, signal)
+  async #dialSeed(
+    address: string,
+    signal: AbortSignal,
+    timeoutMs: number,
+  ): Promise<{ readonly gone: Promise<void> } | undefined> {
+    const link = await this.#dial(address, signal, {}, timeoutMs)
     if (link.nodeId === this.#runtime.nodeId) return undefined
     await this.#cluster.whenSynced(link)
     return { gone: this.#cluster.neighbours.whenGone(link.nodeId) }
   }
 
-  async #dial(endpoint: unknown, signal: AbortSignal, options?: ConnectOptions): Promise<Link> {
+  async #dial(
+    endpoint: unknown,
+    signal: AbortSignal,
+    options?: ConnectOptions,
+    timeoutMs = CONNECT_TIMEOUT_MS,
+  ): Promise<Link> {
     const transport = this.#transports.find((candidate) => candidate.dial && candidate.handles(endpoint))
     if (!transport) {
       throw new ConfigError(
@@ -295,8 +304,8 @@ export class Network {
     }
     const timeout = new AbortController()
     const timer = this.#settings.clock.setTimer(
-      () => timeout.abort(new PulsingTimeoutError(`connecting to ${describe(endpoint)}`, CONNECT_TIMEOUT_MS)),
-      CONNECT_TIMEOUT_MS,
+      () => timeout.abort(new PulsingTimeoutError(`connecting to ${describe(endpoint)}`, timeoutMs)),
+      timeoutMs,
     )
     const abort = (): void => timeout.abort(signal.reason)
     signal.addEventListener('abort', abort)

@@ -3,7 +3,7 @@
  * takes the next seed when it loses it. A seed that refuses this node for good, or is this node, is not tried again.
  */
 import type { Clock, Timer } from '../base/clock.ts'
-import { AuthError, ProtocolError, type PulsingError, toActorError } from '../base/errors.ts'
+import { AuthError, ProtocolError, type PulsingError, PulsingTimeoutError, toActorError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import { Backoff } from '../link/backoff.ts'
 
@@ -12,11 +12,17 @@ export interface SeedDialer {
   /**
    * Links to a seed, and hears all it knows. Settles with a promise of the moment no link to that node is left, or with
    * undefined when the seed is this node itself; rejects when the link does not come up.
+   *
+   * @param timeoutMs how long the seed may take to answer
    */
-  link(address: string, signal: AbortSignal): Promise<{ readonly gone: Promise<void> } | undefined>
+  link(address: string, signal: AbortSignal, timeoutMs: number): Promise<{ readonly gone: Promise<void> } | undefined>
   /** A seed could not be linked; it is tried again unless `isFinal`. */
   failed(address: string, error: PulsingError, isFinal: boolean): void
 }
+
+/** How long a seed may take to answer before the next one is tried, in milliseconds; twice as long after every one that did not. */
+const ANSWER_MS = 5_000
+const MAX_ANSWER_MS = 30_000
 
 export class Seeds {
   readonly #dialer: SeedDialer
@@ -61,18 +67,21 @@ export class Seeds {
     const backoff = new Backoff(this.#random)
     const left = [...addresses]
     let hasJoined = false
+    let answerMs = ANSWER_MS
     while (!signal.aborted && left.length > 0) {
       const address = left.shift()!
       try {
-        const link = await this.#dialer.link(address, signal)
+        const link = await this.#dialer.link(address, signal, answerMs)
         if (!link) continue
         hasJoined = true
         linked()
         backoff.reset()
+        answerMs = ANSWER_MS
         await link.gone
       } catch (thrown) {
         if (signal.aborted) return
         const error = toActorError(thrown)
+        if (error instanceof PulsingTimeoutError) answerMs = Math.min(2 * answerMs, MAX_ANSWER_MS)
         // Neither a wrong token nor a wrong version mends itself; a node that was let in before may be again.
         const isFinal = !hasJoined && (error instanceof AuthError || error instanceof ProtocolError)
         this.#dialer.failed(address, error, isFinal)
