@@ -23,6 +23,7 @@ import { Seeds } from './cluster/seeds.ts'
 import type { CreateRequest } from './cluster/system-actor.ts'
 import { SystemActor } from './cluster/system-actor.ts'
 import { Upgrades } from './cluster/upgrades.ts'
+import { hasWildcardHost } from './cluster/wildcard.ts'
 import type { Settings } from './config.ts'
 import type { Connection, Listener, Transport } from './link/connection.ts'
 import { Link } from './link/link.ts'
@@ -261,10 +262,15 @@ export class Network {
       )
     }
     this.#listener = await transport.listen!(addr, (connection) => this.#admit(connection, transport.name, true))
-    const { advertisedAddr } = this.#settings
+    const { advertisedAddr, seeds } = this.#settings
     const { address } = this.#listener
-    this.#cluster.topology.self.addr =
-      advertisedAddr === undefined ? address : advertisedAddress(advertisedAddr, address)
+    const own = advertisedAddr === undefined ? address : advertisedAddress(advertisedAddr, address)
+    this.#cluster.topology.self.addr = own
+    if (seeds.length > 0 && hasWildcardHost(own))
+      this.#runtime.warn(
+        'address-not-dialable',
+        `expected an address other relays can dial, got ${own}: without withAdvertisedAddr they find this one only as a seed`,
+      )
   }
 
   /** Settles when a seed is linked and told all it knows; rejects when every seed refused this node, or the time is up. */

@@ -50,7 +50,7 @@ export class Mesh {
 
   /** A relay is a member, at that address. Said again, it is looked at again. */
   add(nodeId: string, address: string): void {
-    if (URL.canParse(address) && hasWildcardHost(address)) return
+    if (hasWildcardHost(address)) return
     let other = this.#others.get(nodeId)
     if (!other) {
       other = { address, backoff: new Backoff(this.#random), timer: undefined, isDialling: false, refused: undefined }

@@ -6,5 +6,5 @@
 /** Whether the host of a `ws:` or `wss:` URL, in any notation, stands for all addresses of a machine. */
 export function hasWildcardHost(url: string): boolean {
   // URLs write it in one way only: 0.0.0.0 or [::].
-  return /^[[\]:.0]+$/.test(new URL(url).hostname)
+  return URL.canParse(url) && /^[[\]:.0]+$/.test(new URL(url).hostname)
 }

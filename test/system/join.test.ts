@@ -6,7 +6,7 @@ import {
   SystemConfig,
   type SystemEvents,
 } from 'pulsing'
-import { startRelay } from 'pulsing/node'
+import { type RelayOptions, startRelay } from 'pulsing/node'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
   away,
@@ -63,6 +63,24 @@ describe('joining through seeds', () => {
     const relay = await startRelay({ port, host: '127.0.0.1', seeds: [`ws://localhost:${port}`], logger: QUIET })
     systems.own(relay.system)
     expect(memberIds(relay.system)).toEqual(ids(relay.system))
+  })
+
+  test('a relay others cannot dial is told so when it starts, if it joins others', async () => {
+    const first = await systems.relay({ host: '0.0.0.0' })
+    const warningsOf = async (options: RelayOptions): Promise<string[]> => {
+      const warnings: string[] = []
+      const logger = { ...QUIET, warn: (message: string) => void warnings.push(message) }
+      await systems.relay({ seeds: [first.url.replace('0.0.0.0', '127.0.0.1')], logger, ...options })
+      return warnings
+    }
+    expect(await warningsOf({ host: '0.0.0.0' })).toEqual([
+      expect.stringMatching(
+        /expected an address other relays can dial, got ws:\/\/0\.0\.0\.0:\d+: .*withAdvertisedAddr/,
+      ),
+    ])
+    expect(await warningsOf({ host: '0.0.0.0', advertise: '127.0.0.1' })).toEqual([])
+    expect(await warningsOf({ host: '127.0.0.1' })).toEqual([])
+    expect(await warningsOf({ host: '0.0.0.0', seeds: [] })).toEqual([])
   })
 
   test('a relay does not count as joined because somebody else linked to it', async () => {
