@@ -189,9 +189,9 @@ export class Outbox {
     this.#post()
   }
 
-  /** A batch that would become too large leaves without what is to be added. */
+  /** A batch that might become too large leaves without what is to be added: it has fewer than {@link BATCH_BYTES} itself. */
   #makeRoom(bytes: number): void {
-    if (this.#length + bytes > this.maxBatchBytes) this.#post()
+    if (bytes > this.maxBatchBytes - BATCH_BYTES) this.#post()
   }
 
   #endRun(): void {

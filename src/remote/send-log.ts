@@ -98,9 +98,8 @@ export class SendLog {
     this.#sent++
   }
 
-  /** The first unsent frame is on its way. */
-  markSent(): void {
-    const { start, end } = this.unsent!
+  /** The first unsent frame, which this is, is on its way. */
+  markSent({ start, end }: LoggedFrame): void {
     this.#sent++
     this.#sentBytes += end - start
   }

@@ -157,7 +157,8 @@ export class Session {
     }
     if (isNeighbour && link?.diesWithPeer && !isHeld) return this.#sendOnce(link, frame, undefined)
     this.#log.goBy(link)
-    const { chunk, start, end } = this.#log.add(frame, isNeighbour)
+    const logged = this.#log.add(frame, isNeighbour)
+    const { chunk, start, end } = logged
     this.#next++
     this.#owner.kept(end - start)
     this.#expectAck()
@@ -165,7 +166,7 @@ export class Session {
       if (this.#log.answerBytes > MAX_ANSWER_BYTES) this.#giveUpSoon()
       return false
     }
-    this.#log.markSent()
+    this.#log.markSent(logged)
     if (frame.kind === FRAME.part) this.#bulk.sent(frame.seq, this.#owner.clock.now())
     this.#sent = frame.seq
     this.#hasSpoken = true
@@ -398,7 +399,7 @@ export class Session {
         )
         return
       }
-      this.#log.markSent()
+      this.#log.markSent(kept)
       this.#sent = Math.max(this.#sent, kept.seq)
       link.sendKept(chunk, start, end, isNeighbour ? '' : this.#peer)
     }

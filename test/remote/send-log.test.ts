@@ -35,7 +35,7 @@ function send(log: SendLog): number[] {
   const sent: number[] = []
   for (let next = log.unsent; next !== undefined; next = log.unsent) {
     sent.push(next.seq)
-    log.markSent()
+    log.markSent(next)
   }
   return sent
 }
@@ -152,7 +152,7 @@ describe('SendLog', () => {
             kept.push(next++)
           } else if (done === 'send') {
             if (log.unsent) {
-              log.markSent()
+              log.markSent(log.unsent!)
               sent++
             }
           } else if (done === 'rewind') {
@@ -213,9 +213,9 @@ describe('Readdresser', () => {
 describe('buffers of large frames', () => {
   const LARGE = 64 * 1024
   const chunkOf = (log: SendLog, seq: number): Uint8Array => {
-    const { chunk } = log.add(frame(seq, LARGE), true)
-    log.markSent()
-    return chunk!
+    const logged = log.add(frame(seq, LARGE), true)
+    log.markSent(logged)
+    return logged.chunk!
   }
 
   test('serve again once the peer has what is in them, and the link has sent it', () => {

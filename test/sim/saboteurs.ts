@@ -98,7 +98,7 @@ export const saboteurs: readonly Saboteur[] = [
     (rewind) =>
       function (this: SendLog) {
         rewind.call(this)
-        if (this.size > 0) this.markSent()
+        if (this.size > 0) this.markSent(this.unsent!)
       },
   ),
   {
@@ -118,7 +118,7 @@ export const saboteurs: readonly Saboteur[] = [
         misreads('', SendLog, 'unsent', (log, original) => {
           const unsent = original()
           if (unsent === undefined || unsent.seq !== shortened.get(log)) return unsent
-          log.markSent()
+          log.markSent(unsent)
           return original()
         }).begin(),
       ]
