@@ -292,7 +292,13 @@ export class Network {
   ): Promise<{ readonly gone: Promise<void> } | undefined> {
     const link = await this.#dial(address, signal, {}, timeoutMs)
     if (link.nodeId === this.#runtime.nodeId) return undefined
-    await this.#cluster.whenSynced(link)
+    const { clock } = this.#settings
+    // One that fell silent before it told anything would be missed much later.
+    const timer = clock.setTimer(() => {
+      if (clock.now() - link.heardAt >= timeoutMs)
+        link.abort(`expected what the seed knows, got ${timeoutMs} ms of silence`)
+    }, timeoutMs)
+    await this.#cluster.whenSynced(link).finally(() => timer.cancel())
     return { gone: this.#cluster.neighbours.whenGone(link.nodeId) }
   }
 

@@ -1,7 +1,7 @@
 /**
  * Waits for members no way leads to, as long as each is given, and says who is given up. A thin shell around `Absences`.
  * Who may only have missed the news does not accuse: before anybody is given up, some neighbour was heard lately, or all
- * are asked; and who has lost its last link begins to count anew.
+ * are asked; and who has lost its last link, or has one again, begins to count anew.
  */
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Link } from '../link/link.ts'
@@ -60,7 +60,7 @@ export class Attendance {
     return this.#absences.remove(nodeId)
   }
 
-  /** This node's last link is over: from here on it cannot know. */
+  /** This node's last link is over, or it has a first one: until now it could not know. */
   cutOff(): void {
     const { clock, graceMs } = this.#options
     this.#absences.defer(clock.now() + graceMs)

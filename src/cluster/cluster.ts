@@ -162,6 +162,8 @@ export class Cluster implements Routes {
   /** A link is up: both ends tell each other all they know. */
   neighbourJoined(link: Link): void {
     const { nodeId, kind, features } = link.peer
+    // What it could not be told while it had no link, it is told from now on.
+    if (this.neighbours.size === 1) this.#attendance.cutOff()
     if (features.includes(OBSERVER)) this.#observers.set(nodeId, link)
     else if (!this.topology.record(nodeId)) {
       // Version 0: whatever the neighbour says of itself replaces it.
