@@ -241,7 +241,7 @@ export class Network {
       this.#runtime.nodeId,
       {
         isLinked: (nodeId) => this.#cluster.neighbours.link(nodeId) !== undefined,
-        link: (address, signal) => this.#dial(address, signal),
+        link: (address, signal, timeoutMs) => this.#dial(address, signal, {}, timeoutMs),
         failed: (address, error, isFinal) =>
           this.#runtime.warn(
             'relay-failed',

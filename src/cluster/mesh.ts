@@ -4,7 +4,7 @@
  * other only when that did not help.
  */
 import type { Clock, Timer } from '../base/clock.ts'
-import { AuthError, ProtocolError, type PulsingError, PulsingTimeoutError, toActorError } from '../base/errors.ts'
+import { AuthError, ProtocolError, type PulsingError, toActorError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import { Backoff } from '../link/backoff.ts'
 import { hasWildcardHost } from './wildcard.ts'
@@ -13,8 +13,12 @@ import { hasWildcardHost } from './wildcard.ts'
 export interface RelayDialer {
   /** Whether there is a link to that node. */
   isLinked(nodeId: string): boolean
-  /** Settles with who answered when a link is up; rejects when it does not come up. */
-  link(address: string, signal: AbortSignal): Promise<{ readonly nodeId: string }>
+  /**
+   * Settles with who answered when a link is up; rejects when it does not come up.
+   *
+   * @param timeoutMs how long the relay may take to answer
+   */
+  link(address: string, signal: AbortSignal, timeoutMs: number): Promise<{ readonly nodeId: string }>
   /** A relay could not be linked; it is tried again unless `isFinal`. */
   failed(address: string, error: PulsingError, isFinal: boolean): void
 }
@@ -93,15 +97,10 @@ export class Mesh {
 
   async #dial(nodeId: string, other: Other): Promise<void> {
     const { signal } = this.#closing
-    const call = new AbortController()
-    const giveUp = (): void => call.abort(new PulsingTimeoutError(`calling ${other.address}`, DIAL_TIMEOUT_MS))
-    const timer = this.#clock.setTimer(giveUp, DIAL_TIMEOUT_MS)
-    signal.addEventListener('abort', giveUp)
+    const { address } = other
     other.isDialling = true
-    let isFinal = false
     try {
-      const { address } = other
-      const answered = await this.#dialer.link(address, call.signal)
+      const answered = await this.#dialer.link(address, signal, DIAL_TIMEOUT_MS)
       // Started anew, or this node itself: it would be called, and its good link replaced, for as long as the other is missed.
       if (answered.nodeId !== nodeId)
         throw new ProtocolError(`expected node ${nodeId} at ${address}, got node ${answered.nodeId}`)
@@ -110,14 +109,12 @@ export class Mesh {
       if (signal.aborted) return
       const error = toActorError(thrown)
       // Neither a wrong token nor a wrong version mends itself, nor does an address that is another's.
-      isFinal = error instanceof AuthError || error instanceof ProtocolError
-      if (isFinal) other.refused = other.address
-      this.#dialer.failed(other.address, error, isFinal)
+      const isFinal = error instanceof AuthError || error instanceof ProtocolError
+      if (isFinal) other.refused = address
+      this.#dialer.failed(address, error, isFinal)
     } finally {
       other.isDialling = false
-      timer.cancel()
-      signal.removeEventListener('abort', giveUp)
     }
-    if (!isFinal && this.#others.get(nodeId) === other) this.#plan(nodeId, other, true)
+    if (this.#others.get(nodeId) === other) this.#plan(nodeId, other, true)
   }
 }
