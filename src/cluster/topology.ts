@@ -207,7 +207,7 @@ export class Topology {
     const found: (readonly [record: NodeRecord, hop: string, behind: Behind | undefined])[][] = []
     const reach = (nodeId: string, hop: string, cost: number, behind?: Behind): void => {
       const record = this.#records.get(nodeId)
-      if (record && nodeId !== this.self.nodeId) (found[cost] ??= []).push([record, hop, behind])
+      if (record && !record.isGone && record !== this.self) (found[cost] ??= []).push([record, hop, behind])
     }
     for (const nodeId of this.self.links) reach(nodeId, nodeId, 1)
     for (let cost = 1; cost < found.length; cost++) {

@@ -1,4 +1,4 @@
-/** A neighbour whose first word of itself comes after newer news of it, by another way. */
+/** A neighbour whose first word of itself comes after newer news of it, by another way: also after that of its end. */
 import { afterEach, expect, test } from 'vitest'
 import { newId } from '../../src/base/ids.ts'
 import { encodeUpdates, type NodeSnapshot, type Update } from '../../src/cluster/update.ts'
@@ -20,7 +20,7 @@ async function tell(played: Puppet, ...updates: Update[]): Promise<void> {
   await played.when(({ kind, id }) => kind === FRAME.pong && id === 77)
 }
 
-test('is a way to all it is linked to, and has the names it had by the newer ones', async () => {
+test('it is a way to all it is linked to, and has the names it had by the newer ones', async () => {
   const node = await nodes.start()
   const [relay, leaf] = [newId(), newId()]
   const other = await puppet(node, 'relay')
@@ -34,4 +34,15 @@ test('is a way to all it is linked to, and has the names it had by the newer one
   await isThere
   expect(memberIds(node)).toEqual(new Set([node.nodeId, other.nodeId, relay, leaf]))
   expect((await node.find('shop'))?.nodeId).toBe(relay)
+})
+
+test('it stays gone when it has said goodbye, though a link to it was on its way', async () => {
+  const node = await nodes.start()
+  const leaving = await puppet(node, 'relay')
+  const ended = event(node, 'memberLeft')
+  await tell(leaving, { op: 'gone', nodeId: leaving.nodeId })
+  await ended
+  const late = await puppet(node, 'relay', (near) => near, leaving.nodeId)
+  await tell(late)
+  expect(memberIds(node)).toEqual(new Set([node.nodeId]))
 })
