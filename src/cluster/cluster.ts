@@ -20,7 +20,7 @@ import { Forwarding } from './forwarding.ts'
 import type { Mesh } from './mesh.ts'
 import { Neighbours } from './neighbours.ts'
 import type { NodeRecord } from './topology.ts'
-import { MAX_BEHIND_LEAF, Topology } from './topology.ts'
+import { Topology } from './topology.ts'
 import type { NodeChange, NodeSnapshot, Update } from './update.ts'
 import { decodeUpdates, encodeUpdate, MAX_NAMES } from './update.ts'
 
@@ -342,10 +342,8 @@ export class Cluster implements Routes {
       update.op === 'node'
         ? this.topology.applySnapshot(update, update.nodeId === link.nodeId)
         : this.topology.applyChange(update)
-    if (applied === 'gap') this.#want(link, [update.nodeId])
-    if (applied !== 'news') return false
-    this.#wantNeighboursOf(update, link)
-    return true
+    if (applied === 'gap') this.#want(link, update.nodeId)
+    return applied === 'news'
   }
 
   /** What users see of news: names, and members that changed. */
@@ -369,28 +367,14 @@ export class Cluster implements Routes {
     if (update.op === 'state' || (update.op === 'node' && before.names)) this.#tellMember('memberUpdated', record)
   }
 
-  /** Whoever joined while others were parted may have heard of a node, and never what it is. */
-  #wantNeighboursOf(update: NodeSnapshot | NodeChange, link: Link): void {
-    // A leaf that says much is not asked much.
-    const isBounded = link.peer.kind === 'leaf' && this.topology.self.kind === 'relay'
-    let links: Iterable<string> = this.topology.record(update.nodeId)?.links ?? []
-    if (isBounded && update.op !== 'node') links = update.op === 'link' ? [update.other] : []
-    const unknown: string[] = []
-    for (const other of links) if (!this.topology.record(other)) unknown.push(other)
-    this.#want(link, isBounded ? unknown.slice(0, MAX_BEHIND_LEAF) : unknown)
-  }
-
-  /** Asks a neighbour for the whole records of nodes. */
-  #want(link: Link, nodeIds: readonly string[]): void {
-    this.neighbours.send(
-      link,
-      nodeIds.map((nodeId) => encodeUpdate({ op: 'want', nodeId })),
-    )
+  /** Asks a neighbour for the whole record of a node. */
+  #want(link: Link, nodeId: string): void {
+    this.neighbours.send(link, [encodeUpdate({ op: 'want', nodeId })])
   }
 
   /** Asks leaves for what they told of nodes that were waited for elsewhere, and are no more. */
   #askAgain(): void {
-    for (const [link, nodeId] of this.#credibility.askable()) this.#want(link, [nodeId])
+    for (const [link, nodeId] of this.#credibility.askable()) this.#want(link, nodeId)
   }
 
   /** @param isMeant whether ways were given up on purpose: nobody is awaited then */
