@@ -83,6 +83,11 @@ export abstract class ActorTurns implements Runnable {
     return this.stopReason !== undefined
   }
 
+  /** Whether {@link accept} settles at once. */
+  get hasRoom(): boolean {
+    return this.#mailbox.hasRoom
+  }
+
   /** Takes an envelope into the mailbox; settles when it is in. */
   accept(envelope: Envelope): Promise<void> {
     if (this.stopReason !== undefined) {

@@ -81,9 +81,14 @@ export class Mailbox {
     lane.signals.push({ signal, position: lane.gone + this.#queue.size + (this.#senders?.size ?? 0) })
   }
 
+  /** Whether an envelope would be taken in at once. */
+  get hasRoom(): boolean {
+    return this.#queue.size < this.capacity && (this.#senders === undefined || this.#senders.size === 0)
+  }
+
   /** Takes an envelope in if there is room. */
   offer(envelope: Envelope): boolean {
-    if (this.#queue.size >= this.capacity || (this.#senders !== undefined && this.#senders.size > 0)) return false
+    if (!this.hasRoom) return false
     this.#queue.push(envelope)
     return true
   }

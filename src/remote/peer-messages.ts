@@ -106,7 +106,7 @@ export class PeerMessages implements ReplyLine {
     }
     const message = decodeMessage(frame, this.#streams)
     const cell = this.#runtime.byId(frame.actor)
-    if (cell && !this.#told.isFull) {
+    if (cell && (cell.hasRoom || !this.#told.isFull)) {
       this.#told.accepted(actor, payloadBytes, cell.accept(new Tell(message, this.#senderRef(frame))))
       return
     }

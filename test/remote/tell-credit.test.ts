@@ -176,6 +176,20 @@ describe('between two nodes', () => {
     expect(lab.b.deadLetters).toEqual([])
   })
 
+  test('who does not wait for its tells loses those to a full mailbox, and none to others', async () => {
+    const lab = new Lab()
+    const free = deferred<void>()
+    const slow = await lab.b.host(stuck(free.promise))
+    const got: unknown[] = []
+    const quick = await lab.b.host((msg) => void got.push(msg.toObject()))
+    for (let n = 0; n < 2 * MAX_WAITING_MESSAGES; n++) void slow.tell(n)
+    for (let n = 0; n < 200; n++) void quick.tell(n)
+    await until(() => got.length === 200)
+    expect(lab.b.deadLetters.length).toBeGreaterThan(0)
+    free.resolve()
+    await settle(200)
+  })
+
   test('large ones wait, too, and none is lost', async () => {
     const lab = new Lab({ maxMessageBytes: 1024 * 1024 })
     const free = deferred<void>()
