@@ -1,8 +1,8 @@
 /**
  * Addresses as people and errors write them: `actor:///<name>` for a name on whatever nodes it lives,
  * `actor:///<name>@<node>` for the one of a node, `actor://<node>/<id>` for one actor. In the place of a node's id,
- * `localhost` is the node that reads it. What is `@`, `%`, a space or an empty segment in a name is written `%40`, `%25`,
- * `%20` and `%2F`, so that every name has an address, and every address means one thing.
+ * `localhost`, or `0`, is the node that reads it. What is `@`, `%` or a space in a name is written `%40`, `%25` and `%20`,
+ * so that every name has an address, and every address means one thing.
  */
 import { ConfigError, describe } from '../base/errors.ts'
 import { isId } from '../base/ids.ts'
@@ -33,7 +33,7 @@ export function actorUri(nodeId: string, actorId: string): string {
 
 /** The URI of a name, on whatever nodes it lives, or on one. */
 export function nameUri(name: string, node?: string): string {
-  const path = name.replace(/[%@ ]/g, (character) => ESCAPES[character]!).replace(/\/(?=\/|$)/g, '%2F')
+  const path = name.replace(/[%@ ]/g, (character) => ESCAPES[character]!)
   return `${ACTOR_SCHEME}/${path}${node === undefined ? '' : `@${node}`}`
 }
 
@@ -53,7 +53,7 @@ export function parseActorUri(uri: string): NameAddress | ActorAddress {
   const rest = uri.slice(ACTOR_SCHEME.length)
   const slash = rest.indexOf('/')
   if (slash < 0) return refuse('a path behind the node of the URI')
-  const authority = rest.slice(0, slash)
+  const authority = nodeOf(rest.slice(0, slash))
   const path = rest.slice(slash + 1)
   if (path === '') return refuse(authority === '' ? 'a name in the URI' : 'an actor id in the URI')
   if (authority !== '') {
@@ -61,11 +61,11 @@ export function parseActorUri(uri: string): NameAddress | ActorAddress {
     if (!isActorId(path)) return refuse(`an actor id behind the node (a name is written ${ACTOR_SCHEME}/<name>@<node>)`)
     return { node: authority, actorId: path }
   }
-  const [encoded = '', node, ...more] = path.split('@')
+  const [encoded = '', on, ...more] = path.split('@')
+  const node = on === undefined ? undefined : nodeOf(on)
   if (more.length > 0) return refuse('at most one "@" in the URI (in a name it is written %40)')
   if (node !== undefined && !isNode(node))
     return refuse(`a node id or "${LOCALHOST}" behind the "@" of the URI (in a name it is written %40)`)
-  if (encoded.split('/').includes('')) return refuse('a name without empty segments in the URI')
   const name = decoded(encoded)
   if (name === undefined) return refuse('escapes like %40 behind every "%" of the URI')
   const problem = textProblem(name)
@@ -79,6 +79,11 @@ function decoded(text: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** As Pulsing writes it, `0` is the node that reads the address. */
+function nodeOf(text: string): string {
+  return text === '0' ? LOCALHOST : text
 }
 
 function isNode(text: string): boolean {
@@ -102,10 +107,10 @@ const NAME_PATTERN = /^[\p{L}\p{N}_][\p{L}\p{N}_\-.:/@ ]*$/u
 /** What is wrong with `name` as an actor name, or undefined. */
 export function nameProblem(name: unknown): string | undefined {
   if (typeof name !== 'string') return `expected an actor name as string, got ${typeof name}`
-  const problem = textProblem(name)
-  if (problem) return problem
   if (isActorUri(name))
     return `expected an actor name that does not begin with ${ACTOR_SCHEME}, as URIs do, got ${JSON.stringify(name)}`
+  const problem = textProblem(name)
+  if (problem) return problem
   if (isReservedName(name))
     return `expected an actor name outside "system/", which is reserved, got ${JSON.stringify(name)}`
   return undefined
@@ -116,5 +121,7 @@ function textProblem(name: string): string | undefined {
     return `expected an actor name of 1 to ${MAX_NAME_LENGTH} characters, got ${name.length}`
   if (!NAME_PATTERN.test(name))
     return `expected an actor name of letters, digits, "_", "-", ".", ":", "/", "@" and spaces, got ${JSON.stringify(name)}`
+  if (/\/(\/|$)/.test(name))
+    return `expected an actor name with something before and behind every "/", got ${JSON.stringify(name)}`
   return undefined
 }
