@@ -3,6 +3,7 @@
  * and a network that misbehaves. What every node says of the others is compared with what is so.
  */
 import { type ActorRef, type ActorSystem, isPulsingError, type Member, SystemConfig } from 'pulsing'
+import { Cluster } from '../../src/cluster/cluster.ts'
 import { Network } from '../../src/network.ts'
 import { startSystem } from '../../src/system.ts'
 import type { SeededRandom } from '../../src/testkit/seeded-random.ts'
@@ -33,11 +34,20 @@ const MAX_STEPS = 5_000_000
 const SEED_HOST = 'r0'
 const NAMES = ['a', 'b', 'c', 'd', 'e']
 
+/** What the nodes of runs know of each other, by the id of the node: put down when it is first linked. */
+const clusters = new Map<string, Cluster>()
+const { neighbourJoined } = Cluster.prototype
+Cluster.prototype.neighbourJoined = function (this: Cluster, link) {
+  clusters.set(this.topology.self.nodeId, this)
+  neighbourJoined.call(this, link)
+}
+
 interface Node {
   readonly host: string
-  readonly isRelay: boolean
   readonly system: ActorSystem
   readonly actors: Map<string, ActorRef>
+  /** Members it was told have left. */
+  readonly lost: Set<string>
   isLive: boolean
 }
 
@@ -48,10 +58,10 @@ export interface Run {
 
 /** Runs a seed; the same seed does the same. */
 export async function simulateCluster(seed: string, mode: Mode): Promise<Run> {
-  return new Cluster(seed, mode).run()
+  return new SimulatedCluster(seed, mode).run()
 }
 
-class Cluster {
+class SimulatedCluster {
   readonly violations: string[] = []
   readonly trace: string[] = []
   readonly #mode: Mode
@@ -72,6 +82,7 @@ class Cluster {
     this.#random = random.fork(`cluster ${mode}`)
     seedIds(seed)
     forgetTurns()
+    clusters.clear()
     this.#network = simulatedNetwork({
       seed: random.fork('network').seed,
       clock: this.#clock,
@@ -113,6 +124,7 @@ class Cluster {
     this.#network.heal()
     await this.#pass(this.#mode === 'wild' ? SETTLES_MS + GRACE_MS : SETTLES_MS)
     await this.#verify('after all')
+    await this.#verifyGone()
   }
 
   async #lose(): Promise<void> {
@@ -143,15 +155,14 @@ class Cluster {
 
   #operate(): void {
     const random = this.#random
+    if (this.#live.length === 0) return
     if (this.#mode === 'mild' || random.int(3) > 0) {
       this.#name()
       return
     }
     const node = random.pick(this.#live)
-    // The seed of all stays: without one, nobody finds anybody.
-    if (node.host === SEED_HOST) return
     node.isLive = false
-    this.#withdrawAll(node)
+    node.actors.clear()
     if (random.int(2) === 0) {
       this.#note(`${node.host} leaves`)
       this.#left.add(node.system.nodeId)
@@ -160,14 +171,21 @@ class Cluster {
       this.#note(`${node.host} crashes`)
       this.#network.crash(node.host, { isSilent: random.int(2) === 0 })
     }
-    if (random.int(2) === 0)
-      this.#clock.setTimer(() => void this.#start(node.host).catch(() => undefined), random.float() * 10_000)
+    // The seed of all comes back in any case, and waits for nobody: without one, nobody finds anybody.
+    const isSeed = node.host === SEED_HOST
+    if (isSeed || random.int(2) === 0)
+      this.#clock.setTimer(() => void this.#start(node.host, !isSeed).catch(() => undefined), random.float() * 10_000)
   }
 
-  /** A name appears at a node, or goes. */
+  /** A name appears at a node, or goes; and another node asks an actor of that name, if it finds one. */
   #name(): void {
     const node = this.#random.pick(this.#live)
     const name = this.#random.pick(NAMES)
+    const asker = this.#random.pick(this.#live)
+    void asker.system.resolve(name, { timeout: 0, policy: 'random' }).then(
+      (ref) => ref.ask('x').catch(() => undefined),
+      () => undefined,
+    )
     const actor = node.actors.get(name)
     if (actor) {
       node.actors.delete(name)
@@ -185,14 +203,11 @@ class Cluster {
     )
   }
 
-  #withdrawAll(node: Node): void {
-    node.actors.clear()
-  }
-
-  async #start(host: string): Promise<void> {
+  async #start(host: string, hasSeeds = true): Promise<void> {
     const isRelay = this.#relays.includes(host)
     const other = this.#random.pick(this.#relays)
     const seeds = this.#random.int(2) === 0 ? [SEED_HOST, other] : [other, SEED_HOST]
+    if (!hasSeeds) seeds.length = 0
     let config = SystemConfig.withSeeds(
       [...new Set(seeds)].filter((seed) => seed !== host).map((seed) => `ws://${seed}:1`),
     )
@@ -206,9 +221,8 @@ class Cluster {
       this.#names.set(runtime.nodeId, `${host}#${this.#names.size}`)
       return new Network(runtime, settings, [])
     })
-    // The first of all has nobody to join.
     const system = await starting
-    const node: Node = { host, isRelay, system, actors: new Map(), isLive: true }
+    const node: Node = { host, system, actors: new Map(), lost: new Set(), isLive: true }
     this.#nodes.push(node)
     this.#note(`${host} has started`)
     system.on('memberJoined', ({ member }) => this.#joined(node, member))
@@ -218,16 +232,13 @@ class Cluster {
 
   #joined(node: Node, member: Member): void {
     this.#note(`${node.host} meets ${this.#nameOf(member)}`)
-    if (this.#left.has(member.nodeId) && this.#hasHeardOfEnd(node, member))
+    if (this.#left.has(member.nodeId) && node.lost.has(member.nodeId))
       this.#violate(`7 gone: expected ${this.#nameOf(member)} never to return to ${node.host}, got it back`)
-  }
-
-  #hasHeardOfEnd(node: Node, member: Member): boolean {
-    return this.trace.some((line) => line.endsWith(`${node.host} loses ${this.#nameOf(member)}`))
   }
 
   #memberLeft(node: Node, member: Member): void {
     this.#note(`${node.host} loses ${this.#nameOf(member)}`)
+    node.lost.add(member.nodeId)
     const other = this.#nodes.find(({ system }) => system.nodeId === member.nodeId)
     if (!this.#isEnding && node.isLive && other?.isLive && this.#mode !== 'wild')
       this.#violate(`5 false gone: expected ${other.host} to stay a member for ${node.host}, which can be reached`)
@@ -254,6 +265,25 @@ class Cluster {
             )
         }
       }
+    }
+  }
+
+  /** Of nodes that are gone nothing is left: no name, nothing that waits, no session that could not be let go of. */
+  async #verifyGone(): Promise<void> {
+    const liveIds = new Set(this.#live.map(({ system }) => system.nodeId))
+    const gone = this.#nodes.filter(({ isLive }) => !isLive)
+    for (const node of this.#live) {
+      for (const other of gone)
+        for (const name of NAMES)
+          if (await this.#find(node, other, name))
+            this.#violate(`6 state: expected no ${name} on ${other.host}, which is gone, got it on ${node.host}`)
+      for (const { nodeId, isForgettable } of clusters.get(node.system.nodeId)?.peers.associations() ?? [])
+        if (!liveIds.has(nodeId) && !isForgettable)
+          this.#violate(
+            `6 state: expected ${node.host} to be done with ${this.#nameOf({ nodeId })}, got what is pending`,
+          )
+      const { asks } = node.system.census()
+      if (asks > 0) this.#violate(`6 state: expected no asks of ${node.host} that wait, got ${asks}`)
     }
   }
 
