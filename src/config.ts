@@ -38,11 +38,11 @@ export interface Limits {
    */
   readonly hiddenGraceMs: number
   /**
-   * Which nodes, apart from itself and relays, this node tells about itself and its actors: `this-machine`, neighbours
-   * whose link comes from this machine; `all`, every node of the cluster; or `none`. Default {@link DEFAULT_INSPECT}.
+   * Which nodes, apart from itself, this node tells about itself and its actors: `this-machine`, relays, and neighbours
+   * whose link comes from this machine; `relays`; `all`, every node of the cluster; or `none`. Default {@link DEFAULT_INSPECT}.
    */
   readonly inspect: InspectionRule
-  /** Whether those nodes may also stop actors of this one. Default false: only itself and relays may. */
+  /** Whether those nodes may also stop actors of this one. Default false: only itself may, and relays where `withAuth` is set. */
   readonly management: boolean
 }
 

@@ -20,12 +20,14 @@ export interface Patience {
   readonly checkEveryMs: number
 }
 
-/** With a tab, whose timers browsers slow down, or any other leaf. */
+/** With a tab, whose timers browsers slow down, or any other leaf, and of a relay with its leaves. */
 export const USUAL_PATIENCE: Patience = {
   probeAfterMs: PROBE_AFTER_MS,
   goneAfterMs: GONE_AFTER_MS,
   checkEveryMs: CHECK_EVERY_MS,
 }
+/** Of a leaf with its relay, which no browser slows down: asks that wait are to go on over another one before their time is up. */
+export const LEAF_PATIENCE: Patience = { probeAfterMs: 8_000, goneAfterMs: 20_000, checkEveryMs: CHECK_EVERY_MS }
 /** Between relays: ways are to lead around one that fell silent within seconds. */
 export const RELAY_PATIENCE: Patience = { probeAfterMs: 2_000, goneAfterMs: 6_000, checkEveryMs: 1_000 }
 

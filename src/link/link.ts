@@ -15,7 +15,7 @@ import { FrameReader } from '../wire/frame-reader.ts'
 import { admit, presentToken } from './auth.ts'
 import type { Auth } from './auth-setting.ts'
 import type { Attachments, Connection, ConnectionHandler } from './connection.ts'
-import { Heartbeat, RELAY_PATIENCE } from './heartbeat.ts'
+import { Heartbeat, LEAF_PATIENCE, RELAY_PATIENCE } from './heartbeat.ts'
 import type { Hello } from './hello.ts'
 import { commonVersion, decodeHello, encodeHello, MAX_HELLO_BYTES } from './hello.ts'
 import { Outbox } from './outbox.ts'
@@ -358,7 +358,8 @@ export class Link implements ConnectionHandler {
     this.#state = 'open'
     this.#outbox.maxBatchBytes = this.maxFrameBytes
     this.#timer.cancel()
-    if (this.#options.hello.kind === 'relay' && this.peer.kind === 'relay') this.#heartbeat.patience = RELAY_PATIENCE
+    if (this.peer.kind === 'relay')
+      this.#heartbeat.patience = this.#options.hello.kind === 'relay' ? RELAY_PATIENCE : LEAF_PATIENCE
     this.#scheduleCheck()
     this.#handler.opened(this)
   }

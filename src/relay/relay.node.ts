@@ -51,8 +51,8 @@ export interface RelayOptions {
   /** Who may link to this relay. Default: everybody `origins` lets through. */
   readonly auth?: Auth
   /**
-   * Which nodes, apart from other relays, are told about the cluster through this relay: neighbours on this machine, all
-   * nodes, or none. Default `this-machine`.
+   * Which nodes are told about the cluster through this relay: other relays and neighbours on this machine, relays alone,
+   * all nodes, or none. Default `this-machine`.
    */
   readonly inspect?: Limits['inspect']
   /** Whether those nodes may also stop actors, of this relay and through it of others. Default false. */

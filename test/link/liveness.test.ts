@@ -226,3 +226,29 @@ class SleepyClock implements Clock {
     }
   }
 }
+
+test.each([
+  ['a leaf with its relay', 'leaf', 'relay', 8_000, 20_000],
+  ['a relay with another', 'relay', 'relay', 2_000, 6_000],
+  ['a relay with its leaf', 'relay', 'leaf', PROBE_AFTER_MS, GONE_AFTER_MS],
+] as const)('%s waits so long for a sign of life', async (_who, own, other, probeAfterMs, goneAfterMs) => {
+  const clock = new ManualClock()
+  const [near, far] = memoryPair()
+  const raw = new RawEnd(far)
+  const end = new LinkEnd(near, clock, { kind: own })
+  raw.send(hello({ kind: other }))
+  raw.send(welcome())
+  await end.whenOpen
+  const at: { ping?: number; gone?: number } = {}
+  void end.whenOver.then(() => (at.gone = clock.now() - openedAt))
+  const openedAt = clock.now()
+  while (at.gone === undefined) {
+    clock.advance(1_000)
+    await turn()
+    if (raw.frames.all.some(({ kind }) => kind === FRAME.ping)) at.ping ??= clock.now() - openedAt
+  }
+  expect(at.ping).toBeGreaterThanOrEqual(probeAfterMs)
+  expect(at.ping).toBeLessThanOrEqual(probeAfterMs + CHECK_EVERY_MS)
+  expect(at.gone).toBeGreaterThanOrEqual(goneAfterMs)
+  expect(at.gone).toBeLessThanOrEqual(goneAfterMs + CHECK_EVERY_MS)
+})
