@@ -1,8 +1,10 @@
 import { type ActorRef, type ActorSystem, isPulsingError, type Message } from 'pulsing'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { encodeCbor } from '../../src/base/cbor.ts'
 import { newId } from '../../src/base/ids.ts'
 import { macrotask } from '../../src/base/macrotask.ts'
+import { Names } from '../../src/cluster/names.ts'
+import { Topology } from '../../src/cluster/topology.ts'
 import { encodeUpdates } from '../../src/cluster/update.ts'
 import { FLAG, FRAME, MAX_HOPS } from '../../src/wire/frame.ts'
 import { event, link, memberIds, Nodes, type Puppet, puppet } from './memory-nodes.ts'
@@ -49,6 +51,21 @@ describe('forwarding', () => {
     expect(await ref.ask({ deep: [1] })).toEqual({ deep: [1] })
     const back = await ref.ask<{ ref: ActorRef }>({ ref: own })
     expect(await back.ref.ask('who')).toBe('me')
+  })
+
+  test('costs the same however many names there are: none of them is looked at, at either end or between', async () => {
+    const [first, , last] = await row(3)
+    await last!.spawn(echo, 'echo', { public: true })
+    for (let i = 0; i < 300; i++) await last!.spawn(echo, `other ${i}`, { public: true })
+    const ref = await first!.resolve('echo')
+    expect(await ref.ask(0)).toBe(0)
+    const looks = [
+      ...(['add', 'remove', 'has', 'pick'] as const).map((what) => vi.spyOn(Names.prototype, what)),
+      ...(['recompute', 'members', 'records'] as const).map((what) => vi.spyOn(Topology.prototype, what)),
+    ]
+    for (let i = 1; i <= 100; i++) expect(await ref.ask(i)).toBe(i)
+    expect(looks.map((spy) => spy.mock.calls.length)).toEqual(looks.map(() => 0))
+    for (const spy of looks) spy.mockRestore()
   })
 
   test('a way over too many nodes is a typed error at once, not silence', async () => {
