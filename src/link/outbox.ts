@@ -106,7 +106,7 @@ export class Outbox {
   /** Adds a whole frame of this node's that stands in `chunk` from `start` to `end`, and stays there unchanged. */
   addKept(chunk: Uint8Array, start: number, end: number, to: string): void {
     if (this.#isBlocked && !this.#mayPass(to, end - start)) {
-      // The batch it was to be part of may leave first, or the one who keeps it change its mind.
+      // Where bytes belong to the connection once they are sent, it waits as a copy.
       const piece = this.#mayShare ? { chunk, start, end } : pieceOf(chunk.slice(start, end))
       this.#waiting().add(to, piece)
       return
