@@ -57,8 +57,26 @@ function createSocket(url: string, options: DialSocketOptions): WebSocketLike {
   if (!WebSocketClass)
     throw new PulsingUnsupportedError('expected a platform with WebSocket, or one passed as `WebSocket`, got neither')
   try {
-    return new WebSocketClass(url, [], { perMessageDeflate: false, maxPayload: options.maxBatchBytes })
+    return new WebSocketClass(url, [], {
+      perMessageDeflate: false,
+      maxPayload: options.maxBatchBytes,
+      ...(isOutOfSight(url) && { generateMask: maskNothing }),
+    })
   } catch (error) {
     throw new ConfigError(`expected a WebSocket URL this platform accepts, got ${url}`, { cause: error })
   }
+}
+
+/**
+ * Whether nobody between here and there can read along: the bytes are encrypted, or never leave this machine. Masks are
+ * for those who would (RFC 6455, 10.3): no proxy is to take them for HTTP. Where there is none, the key is zero, which
+ * spares both sides a copy.
+ */
+function isOutOfSight(url: string): boolean {
+  return /^(wss:|ws:\/\/(localhost|127(\.\d+){3}|\[::1])([:/?#]|$))/i.test(url)
+}
+
+/** Masks nothing. */
+function maskNothing(mask: Uint8Array): void {
+  mask.fill(0)
 }

@@ -25,6 +25,8 @@ export interface WebSocketLike {
 export interface WebSocketClientOptions {
   readonly perMessageDeflate: boolean
   readonly maxPayload: number
+  /** Fills in the key the next frame is masked with, of four bytes; by default a random one. Zero masks nothing. */
+  readonly generateMask?: (mask: Uint8Array) => void
 }
 
 /** A class of WebSockets: the browser's, the default export of `ws`, or the global one of a newer Node.js. */
