@@ -19,6 +19,7 @@ import type { Message } from '../message/message.ts'
 import { decodeError, encodeError } from '../wire/error-codec.ts'
 import { FRAME, Frame, HOLD_FULL } from '../wire/frame.ts'
 import { LentCallbacks } from './lent-callbacks.ts'
+import type { Pace } from './pace.ts'
 import { decodeMessage, encodeMessage } from './payload.ts'
 import { PeerMessages, tooLarge } from './peer-messages.ts'
 import { PendingAsk } from './remote-ask.ts'
@@ -51,6 +52,8 @@ export interface AssociationOwner {
   readonly isFull: boolean
   /** Set when this node is shut down: why nothing can be sent any more. */
   readonly closed: PulsingError | undefined
+  /** How fast large messages leave: it is told of those that wait behind none. */
+  readonly pace: Pace
   /** A message was sent on behalf of this node: for whoever decides about direct connections. */
   sent(nodeId: string, bytes: number): void
   /** A signal of a transport negotiation came from a node. */
@@ -60,7 +63,7 @@ export interface AssociationOwner {
 export class Association {
   readonly nodeId: string
   readonly #owner: AssociationOwner
-  readonly #runtime: ActorRuntime
+  readonly runtime: ActorRuntime
   readonly #session: Session
   readonly #out = new Frame()
   readonly #asks = new IdTable<PendingAsk>()
@@ -85,7 +88,7 @@ export class Association {
   constructor(nodeId: string, owner: AssociationOwner) {
     this.nodeId = nodeId
     this.#owner = owner
-    this.#runtime = owner.runtime
+    this.runtime = owner.runtime
     this.#session = new Session(nodeId, {
       clock: owner.runtime.clock,
       self: owner.runtime.nodeId,
@@ -101,6 +104,7 @@ export class Association {
     this.#callbacks = new LentCallbacks(owner.runtime)
     this.#transfers = new OutboundTransfers(
       { send: (frame) => this.#send(frame), whenWritable: () => this.#session.whenWritable(true) },
+      owner.pace,
       owner.maxMessageBytes + HEAD_BYTES,
     )
     this.#arriving = new InboundTransfers(2 * (owner.maxMessageBytes + HEAD_BYTES))
@@ -165,10 +169,6 @@ export class Association {
     return this.#owner.refTo(this.nodeId, actorId, name)
   }
 
-  get runtime(): ActorRuntime {
-    return this.#runtime
-  }
-
   /** Whether nothing is pending: the association can be forgotten. */
   get isIdle(): boolean {
     return this.#asks.size === 0 && this.#handling.size === 0 && this.#streams.size === 0
@@ -230,7 +230,7 @@ export class Association {
       if (outer?.isCancelled) throw outer.cancelReason
       const link = this.#link()
       if (this.#owner.closed || !(link || this.#session.isWaiting)) throw this.#owner.closed ?? this.#unreachable()
-      const timeoutMs = delivery ? this.#runtime.timeoutOf(delivery) : DEFAULT_ASK_TIMEOUT_MS
+      const timeoutMs = delivery ? this.runtime.timeoutOf(delivery) : DEFAULT_ASK_TIMEOUT_MS
       const attachments = encodeMessage(
         this.#out,
         message,
@@ -322,7 +322,7 @@ export class Association {
 
   /** A one-way message was held until the session ended: a dead letter; the error for its sender. */
   #neverLeft(msgType: string, error: PulsingError): PulsingError {
-    this.#runtime.deadLetter(`actor://${this.nodeId}`, msgType, error.code)
+    this.runtime.deadLetter(`actor://${this.nodeId}`, msgType, error.code)
     return withOutcome(error, 'not-sent')
   }
 
@@ -389,7 +389,7 @@ export class Association {
 
   readonly #giveUp = (ask: PendingAsk, timeoutMs?: number): void => {
     if (!this.#asks.delete(ask.id)) return
-    if (timeoutMs !== undefined) this.#runtime.askTimedOut(ask.address, timeoutMs)
+    if (timeoutMs !== undefined) this.runtime.askTimedOut(ask.address, timeoutMs)
     // What has not left completely was never heard of.
     if (this.#transfers.drop(({ kind, id }) => kind === FRAME.ask && id === ask.id)) return
     const frame = this.#frame(FRAME.cancel)
@@ -412,6 +412,7 @@ export class Association {
     const { payloadBytes } = frame
     const isRoom = this.#send(frame, attachments)
     this.#streams.start()
+    this.#owner.pace.sent(payloadBytes)
     this.#owner.sent(this.nodeId, payloadBytes)
     return isRoom
   }
@@ -483,7 +484,7 @@ export class Association {
 
   #tellFailed(message: Message, error: PulsingError): Promise<void> {
     discardMessage(message)
-    this.#runtime.deadLetter(`actor://${this.nodeId}`, message.msgType, error.code)
+    this.runtime.deadLetter(`actor://${this.nodeId}`, message.msgType, error.code)
     return rejected(error)
   }
 

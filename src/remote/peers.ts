@@ -18,6 +18,7 @@ import type { Message } from '../message/message.ts'
 import type { Frame } from '../wire/frame.ts'
 import type { AssociationOwner } from './association.ts'
 import { Association } from './association.ts'
+import { Pace } from './pace.ts'
 import { RemoteRecipient } from './remote-recipient.ts'
 
 /** What associations need to know of the cluster. */
@@ -43,6 +44,7 @@ export class Peers implements AssociationOwner {
   readonly maxMessageBytes: number
   readonly deadlines: Deadlines
   readonly #routes: Routes
+  readonly pace: Pace
   readonly #associations = new Map<string, Association>()
   /** Set when this node is shut down: why nothing can be sent any more. */
   closed: PulsingError | undefined
@@ -54,6 +56,7 @@ export class Peers implements AssociationOwner {
     this.runtime = runtime
     this.#routes = routes
     this.maxMessageBytes = maxMessageBytes
+    this.pace = new Pace(runtime.clock)
     this.deadlines = new Deadlines(runtime.clock, DEFAULT_ASK_TIMEOUT_MS, false)
   }
 

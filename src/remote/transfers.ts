@@ -8,10 +8,10 @@ import { joinBytes, ownBytes } from '../base/bytes.ts'
 import { ignoreRejection } from '../base/deferred.ts'
 import { OverloadedError, ProtocolError } from '../base/errors.ts'
 import { Fifo } from '../base/fifo.ts'
-import { macrotask } from '../base/macrotask.ts'
 import { carriesMessage, FLAG, FRAME, Frame, PART } from '../wire/frame.ts'
 import { FrameReader } from '../wire/frame-reader.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
+import type { Pace } from './pace.ts'
 
 /** A payload longer than this travels in parts, in bytes. */
 export const MAX_WHOLE_BYTES: number = 128 * 1024
@@ -50,6 +50,7 @@ interface Waiting {
 
 export class OutboundTransfers {
   readonly #line: TransferLine
+  readonly #pace: Pick<Pace, 'rest'>
   /** What waits, by what must keep its order; the keys in the order of their turns. */
   readonly #queues = new Map<string, Fifo<Waiting>>()
   readonly #part = new Frame()
@@ -61,8 +62,9 @@ export class OutboundTransfers {
   #isPumping = false
 
   /** @param maxBytes bytes of large messages that may be on their way at a time; a larger one goes alone */
-  constructor(line: TransferLine, maxBytes: number) {
+  constructor(line: TransferLine, pace: Pick<Pace, 'rest'>, maxBytes: number) {
     this.#line = line
+    this.#pace = pace
     this.#maxBytes = maxBytes
   }
 
@@ -132,48 +134,49 @@ export class OutboundTransfers {
         const [key, queue] = this.#queues.entries().next().value!
         // Its turn is over when a part has left: others with something to send come first then.
         this.#queues.delete(key)
-        this.#sendSome(queue)
+        const bytes = this.#sendSome(queue)
         if (queue.size > 0) this.#queues.set(key, queue)
-        await new Promise<void>(macrotask)
+        await this.#pace.rest(bytes)
         if (round !== this.#round) return
       }
     }
     this.#isPumping = false
   }
 
-  /** The next part of the first frame in a queue, or all of it if it is a small one. */
-  #sendSome(queue: Fifo<Waiting>): void {
+  /** Sends the next part of the first frame in a queue, or all of it if it is a small one; the bytes of the part. */
+  #sendSome(queue: Fifo<Waiting>): number {
     const waiting = queue.peek()!
     const { frame, bytes, id, fate } = waiting
     if (!bytes) {
       queue.shift()
-      if (waiting.isDropped) return
+      if (waiting.isDropped) return 0
       this.#line.send(frame)
       fate.sent?.()
-      return
+      return 0
     }
     if (waiting.isDropped) {
       queue.shift()
-      if (waiting.offset === 0) return
+      if (waiting.offset === 0) return 0
       this.#end(bytes)
       this.#sendPart(id, PART.dropped, bytes.subarray(0, 0))
-      return
+      return 0
     }
     // One at least goes on; more only as far as the peer keeps the parts of all of them.
     if (waiting.offset === 0) {
-      if (this.#begun > 0 && this.#begunBytes + bytes.byteLength > this.#maxBytes) return
-      if (this.#begun === MAX_TRANSFERS) return
+      if (this.#begun > 0 && this.#begunBytes + bytes.byteLength > this.#maxBytes) return 0
+      if (this.#begun === MAX_TRANSFERS) return 0
       this.#begun++
       this.#begunBytes += bytes.byteLength
     }
-    const end = Math.min(bytes.byteLength, waiting.offset + PART_BYTES)
-    const isLast = end === bytes.byteLength
-    this.#sendPart(id, isLast ? PART.last : PART.more, bytes.subarray(waiting.offset, end))
-    waiting.offset = end
-    if (!isLast) return
+    const part = bytes.subarray(waiting.offset, waiting.offset + PART_BYTES)
+    waiting.offset += part.byteLength
+    const isLast = waiting.offset === bytes.byteLength
+    this.#sendPart(id, isLast ? PART.last : PART.more, part)
+    if (!isLast) return part.byteLength
     this.#end(bytes)
     queue.shift()
     fate.sent?.()
+    return part.byteLength
   }
 
   #end({ byteLength }: Uint8Array): void {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { joinBytes } from '../../src/base/bytes.ts'
 import { OverloadedError, ProtocolError } from '../../src/base/errors.ts'
 import { StreamMessage } from '../../src/message/stream-message.ts'
+import { LATELY_MS } from '../../src/remote/pace.ts'
 import {
   InboundTransfers,
   MAX_TRANSFERS,
@@ -89,6 +90,13 @@ describe('a large message', () => {
     const large = slow.ask(new Uint8Array(8 * BIG))
     for (let i = 0; i < 5; i++) expect(await quick.ask(i)).toBe('quick')
     expect(got).toEqual([])
+    // As much as leaves at once beside small ones; the rest is given time.
+    await settle(400)
+    expect(got).toEqual([])
+    for (let looks = 0; looks < 2; looks++) {
+      lab.clock.advance(LATELY_MS)
+      await settle()
+    }
     await large
     expect(got).toEqual(['large'])
   })
@@ -176,7 +184,7 @@ describe('parts', () => {
   test('of a frame are its bytes, cut; put together they are the frame', () => {
     const sent: Frame[] = []
     const line = { send: (frame: Frame) => sent.push(frame.clone()) > 0, whenWritable: () => undefined }
-    const outbound = new OutboundTransfers(line, 64 * BIG)
+    const outbound = new OutboundTransfers(line, { rest: () => Promise.resolve() }, 64 * BIG)
     const frame = new Frame()
     frame.kind = FRAME.tell
     frame.actor = 'a'
