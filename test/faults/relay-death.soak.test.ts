@@ -1,7 +1,4 @@
-/**
- * Two thousand leaves whose relay is killed, twice as many as return within 10 s: all call the other one at once, which
- * greets many of them too late on two cores, so that they call again.
- */
+/** Two thousand leaves whose relay is killed, twice as many as return within 10 s: on two cores the last take some 40 s. */
 import { afterAll, afterEach, beforeAll, test } from 'vitest'
 import { Cli } from '../system/built-cli.ts'
 import { Systems } from '../system/systems.ts'
