@@ -9,7 +9,7 @@ import { chromiumArgs, findChromium } from './scripts/chromium.mjs'
 // One file for everything vite does here. `vite build --mode`:
 //   node, browser   the two builds of the library (dist/node, dist/browser)
 //   demo, e2e       the pages of demo/ and e2e/pages/ (dist/demo, dist/e2e), against the sources
-// Without a mode of these it is the configuration of vitest: projects `node`, `browser` and `soak`.
+// Without a mode of these it is the configuration of vitest: projects `node`, `alone`, `browser` and `soak`.
 
 type Platform = 'node' | 'browser'
 
@@ -140,8 +140,20 @@ export default defineConfig(({ mode }) => {
             name: 'node',
             environment: 'node',
             include: ['test/**/*.test.ts'],
-            exclude: ['test/**/*.browser.test.ts', 'test/**/*.soak.test.ts'],
+            exclude: ['test/**/*.{browser,soak,alone}.test.ts'],
             execArgv: ['--expose-gc'],
+          },
+        },
+        {
+          // What measures time in the real world: after all others, one file after the other.
+          resolve: { alias: sourceAliases('node') },
+          test: {
+            name: 'alone',
+            environment: 'node',
+            include: ['test/**/*.alone.test.ts'],
+            execArgv: ['--expose-gc'],
+            fileParallelism: false,
+            sequence: { groupOrder: 1 },
           },
         },
         {

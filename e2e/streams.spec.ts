@@ -2,7 +2,7 @@
 // no more than the buffer, and either end notices when the other is gone.
 
 import type { Participant } from './support/participant.ts'
-import { pour } from './support/pouring.ts'
+import { expectRest, hostSink, pour } from './support/pouring.ts'
 import type { RelayProcess } from './support/relay-process.ts'
 import { expect, test } from './support/story.ts'
 import type { Tab } from './support/tab.ts'
@@ -14,15 +14,6 @@ const bufferSize = 8
 /** What a process may hold more than before while the stream rests: the buffer is half a MiB. */
 const slack = 4 * mebibyte
 const lost = { code: expect.stringMatching(/^(unreachable|session_reset)$/), isPulsing: true }
-
-/** Lets `host` take streams, and read so many items. */
-async function hostSink(host: Participant, allowedReads: number): Promise<void> {
-  await host.run(async (lab, allowedReads) => {
-    lab.allowReads(allowedReads)
-    await lab.system.spawn(new lab.actors.Sink(), 'sink', { public: true })
-    await lab.actors.Probe.options({ name: 'probe', public: true }).local(lab.system)
-  }, allowedReads)
-}
 
 /** Lets `host` answer asks with streams. */
 async function hostSource(host: Participant): Promise<void> {
@@ -42,19 +33,6 @@ async function drain(consumer: Participant, allowedReads: number): Promise<void>
     },
     { request: { ...chunks, bufferSize }, allowedReads },
   )
-}
-
-/** Waits until `consumer` has read so many items and `producer` is as far ahead as it may be, and sees that it stays so. */
-async function expectRest(producer: Participant, consumer: Participant, reads: number): Promise<void> {
-  await consumer.run((lab, reads) => lab.until(() => lab.counted('read') === reads), reads)
-  await producer.run((lab, writes) => lab.until(() => lab.counted('written') === writes), reads + bufferSize)
-  // Whatever else was under way has arrived when messages went to and fro behind it.
-  await producer.run(async ({ actors, system }) => {
-    const probe = await actors.Probe.resolve(system, 'probe')
-    for (let i = 0; i < 20; i++) await probe.echo(i)
-  })
-  expect(await producer.run((lab) => lab.counted('written'))).toBe(reads + bufferSize)
-  expect(await consumer.run((lab) => lab.counted('read'))).toBe(reads)
 }
 
 interface Held {
@@ -87,13 +65,13 @@ test('a paused consumer in Node.js stops a tab within the buffer, and memory sta
   const before = await heldBy(relay, node, tab)
 
   await pour(tab, { ...chunks, bufferSize })
-  await expectRest(tab, node, 16)
+  await expectRest(tab, node, { reads: 16, bufferSize })
   const atFirst = await heldBy(relay, node, tab)
   expectFlat(before, atFirst)
   expect(atFirst.relayRss - before.relayRss, 'resident in the relay').toBeLessThan(16 * mebibyte)
 
   await node.run((lab) => lab.allowReads(300))
-  await expectRest(tab, node, 300)
+  await expectRest(tab, node, { reads: 300, bufferSize })
   expectFlat(before, await heldBy(relay, node, tab))
 
   await node.run((lab) => lab.allowReads(Infinity))
@@ -115,7 +93,7 @@ test('a paused consumer in a tab stops a streamed reply of Node.js within the bu
   const before = await heldBy(relay, node, tab)
 
   await drain(tab, 16)
-  await expectRest(node, tab, 16)
+  await expectRest(node, tab, { reads: 16, bufferSize })
   expectFlat(before, await heldBy(relay, node, tab))
 
   await tab.run((lab) => lab.allowReads(Infinity))
@@ -131,7 +109,7 @@ test('a paused consumer in a tab stops a worker of another tab within the buffer
   await hostSink(alice, 16)
 
   await pour(worker, { ...chunks, bufferSize })
-  await expectRest(worker, alice, 16)
+  await expectRest(worker, alice, { reads: 16, bufferSize })
 
   await alice.run((lab) => lab.allowReads(Infinity))
   const asked = await worker.run((lab) => lab.ended('asked'))
@@ -144,7 +122,7 @@ test('a paused stream does not hold up other messages of the two nodes', async (
   const tab = await openTab()
   await hostSink(node, 1)
   await pour(tab, { ...chunks, bufferSize })
-  await expectRest(tab, node, 1)
+  await expectRest(tab, node, { reads: 1, bufferSize })
 
   const reply = await tab.run(async ({ actors, system }) =>
     (await actors.Probe.resolve(system, 'probe')).echo('past it'),
@@ -245,7 +223,7 @@ test('a tab closed in the middle of its stream is an error to the reader, not an
   const tab = await openTab()
   await hostSink(node, 16)
   await pour(tab, { ...chunks, bufferSize })
-  await expectRest(tab, node, 16)
+  await expectRest(tab, node, { reads: 16, bufferSize })
 
   await tab.page.close()
   await node.run((lab) => lab.untilMembers(2))
@@ -261,7 +239,7 @@ test('a producer whose reader was closed with its tab is stopped', async ({ node
   const tab = await openTab()
   await hostSource(node)
   await drain(tab, 16)
-  await expectRest(node, tab, 16)
+  await expectRest(node, tab, { reads: 16, bufferSize })
 
   await tab.page.close()
 
@@ -278,7 +256,7 @@ test('a relay killed in the middle of a stream is an error to the reader, not an
   const tab = await openTab()
   await hostSource(node)
   await drain(tab, 16)
-  await expectRest(node, tab, 16)
+  await expectRest(node, tab, { reads: 16, bufferSize })
 
   await relay.kill()
   await tab.run((lab) => lab.untilMembers(1))

@@ -1,26 +1,12 @@
 // Workers: nodes that know their page and nobody else, reached from the whole cluster through it.
 
-import type { Participant } from './support/participant.ts'
+import { ask, hostProbe } from './support/probes.ts'
 import { expect, test } from './support/story.ts'
 
 const unreachable = { code: expect.stringMatching(/^(unreachable|session_reset)$/), isPulsing: true }
 
 /** Well below the time after which a silent neighbour is given up: a worker's end is noticed, not timed out. */
 const soonMs = 5_000
-
-async function hostProbe(host: Participant, name: string): Promise<void> {
-  await host.run(
-    async ({ actors, system }, name) => void (await actors.Probe.options({ name, public: true }).local(system)),
-    name,
-  )
-}
-
-function ask(asker: Participant, name: string): Promise<unknown> {
-  return asker.run(async ({ actors, system }, name) => {
-    const probe = await actors.Probe.resolve(system, name)
-    return probe.echo(`to ${name}`)
-  }, name)
-}
 
 test('a worker asks Node.js through its page', async ({ node, openTab }) => {
   const worker = await (await openTab()).startWorker()

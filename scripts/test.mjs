@@ -19,12 +19,12 @@ const steps = {
     await (await import('./build.mjs')).buildIfStale()
     return { passed: 1, failed: 0 }
   },
-  unit: async () => vitest('node', await inOwnNetwork()),
-  browser: async () => vitest('browser', await inBrowserNetwork()),
+  unit: async () => vitest(['node', 'alone'], await inOwnNetwork()),
+  browser: async () => vitest(['browser'], await inBrowserNetwork()),
   package: packageChecks,
   interop: interopChecks,
   e2e: endToEnd,
-  soak: async () => vitest('soak', await inOwnNetwork()),
+  soak: async () => vitest(['soak'], await inOwnNetwork()),
 }
 const usual = ['lint', 'types', 'layers', 'build', 'unit', 'browser', 'package', 'interop', 'e2e']
 
@@ -41,12 +41,11 @@ async function inBrowserNetwork() {
   return inOwnNetwork()
 }
 
-async function vitest(project, start) {
-  const report = join(scratch, `${project}.json`)
+async function vitest(projects, start) {
+  const report = join(scratch, `${projects.join('-')}.json`)
   const args = [
     'run',
-    '--project',
-    project,
+    ...projects.flatMap((project) => ['--project', project]),
     '--allowOnly=false',
     '--reporter=default',
     '--reporter=json',

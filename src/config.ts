@@ -179,6 +179,9 @@ export class SystemConfig {
    * a TLS proxy. `members()` shows it as `addr`, and a seed equal to it is this node itself; `ActorSystem.addr` stays
    * the bound address. Default: the bound address.
    *
+   * Nobody dials a node that is bound to `0.0.0.0` and advertises nothing, except as a seed: two such relays are never
+   * linked. One that has seeds warns (`address-not-dialable`) when it starts.
+   *
    * `host:port` or `host` is `ws://`, at the bound port if there is none; a URL without a port is at that of its scheme,
    * 80 or 443. Port 0 is always the bound port.
    *

@@ -29,13 +29,15 @@ export interface Outcome<T = unknown> {
 }
 
 export interface LabOptions {
-  readonly createWorker?: () => Worker
+  readonly createWorker?: (isPatient: boolean) => Worker
 }
 
 export interface StartOptions {
   readonly seeds?: readonly string[]
   /** With it, the node has WebRTC, and connects directly after so many messages. */
   readonly upgradeAfterMessages?: number | undefined
+  /** Whether it waits for nodes that are away as long as any node does, and not for a second. Default false. */
+  readonly isPatient?: boolean
 }
 
 export interface ChunkPlan {

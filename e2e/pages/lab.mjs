@@ -20,6 +20,7 @@ export class Lab {
   #system
   #worker
   #createWorker
+  #isPatient = false
   #begun = new Map()
   #waiting = new Set()
 
@@ -32,9 +33,11 @@ export class Lab {
     return this.#system
   }
 
-  async start({ seeds = [], upgradeAfterMessages } = {}) {
-    // Nobody here waits a minute for a node that was closed, killed or cut off to come back.
-    let config = pulsing.SystemConfig.standalone().withLimits({ sessionGraceMs: 1_000 })
+  async start({ seeds = [], upgradeAfterMessages, isPatient = false } = {}) {
+    this.#isPatient = isPatient
+    let config = pulsing.SystemConfig.standalone()
+    // Nobody else here waits a minute for a node that was closed, killed or cut off to come back.
+    if (!isPatient) config = config.withLimits({ sessionGraceMs: 1_000 })
     if (seeds.length > 0) config = config.withSeeds(seeds)
     if (upgradeAfterMessages !== undefined) {
       config = config.withTransports(webRTC({ upgradeAfter: { messages: upgradeAfterMessages, bytes: 1e9 } }))
@@ -121,9 +124,9 @@ export class Lab {
 
   // Workers
 
-  /** Starts a worker and links it to this page; the id of its node. */
+  /** Starts a worker, as patient as this page, and links it to it; the id of its node. */
   async startWorker() {
-    this.#worker = this.#createWorker()
+    this.#worker = this.#createWorker(this.#isPatient)
     const { nodeId } = await this.system.connect(this.#worker)
     return nodeId
   }

@@ -2,6 +2,9 @@
 
 import { Lab } from './lab.mjs'
 
-const createWorker = (): Worker => new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
+const createWorker = (isPatient: boolean): Worker =>
+  isPatient
+    ? new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'patient' })
+    : new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
 
 globalThis.lab = new Lab({ createWorker })

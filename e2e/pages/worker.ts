@@ -4,5 +4,5 @@ import { Lab } from './lab.mjs'
 
 const lab = new Lab()
 globalThis.lab = lab
-await lab.start()
+await lab.start({ isPatient: self.name === 'patient' })
 await lab.system.connect(self)

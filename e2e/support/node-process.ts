@@ -1,6 +1,6 @@
 // A Node.js peer in a process of its own, with a lab in it.
 
-import type { Lab } from '../pages/lab.mjs'
+import type { Lab, StartOptions } from '../pages/lab.mjs'
 import { Child } from './child.ts'
 import type { Participant } from './participant.ts'
 
@@ -36,9 +36,9 @@ export class NodeProcess implements Participant {
     )
   }
 
-  static async join(seed: string): Promise<NodeProcess> {
+  static async join(seed: string, options: StartOptions = {}): Promise<NodeProcess> {
     const node = new NodeProcess()
-    node.nodeId = await node.run((lab, seeds) => lab.start({ seeds }), [seed])
+    node.nodeId = await node.run((lab, options) => lab.start(options), { seeds: [seed], ...options })
     return node
   }
 

@@ -145,6 +145,8 @@ export class Cluster implements Routes {
     return this.#attendance.isAbsent(nodeId) || this.#strangers.isAbsent(nodeId)
   }
 
+  readonly #keeps = (nodeId: string): boolean => this.#isAwaited(nodeId)
+
   awaitedMs(nodeId: string): number {
     return this.#attendance.leftMs(nodeId)
   }
@@ -181,9 +183,10 @@ export class Cluster implements Routes {
       })
     }
     if (!this.#observers.has(nodeId) && !this.topology.self.links.has(nodeId)) {
-      this.topology.record(nodeId)!.isStale = true
+      const record = this.topology.record(nodeId)!
+      record.isStale = true
       this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: true })], link)
-      this.#recompute()
+      this.#moved(this.topology.join(record, this.#keeps))
     }
     // Those no way leads to from here as well: one may lead there by way of this node later. Its own comes last: no way
     // leads anywhere by this node before, and so to nobody whose record may be an old one.
@@ -304,7 +307,9 @@ export class Cluster implements Routes {
           if (!this.#apply(link, update)) break
           news.push(update)
           before.push({ names, isStale })
-          isMoved ||= update.op === 'node' || update.op === 'link' || isStale === true
+          // What a neighbour that was new or back has no links but to here by, opens no way.
+          const isEnd = isStale === true && this.topology.isEnd(this.topology.record(update.nodeId)!)
+          isMoved ||= (update.op === 'node' || update.op === 'link' || isStale === true) && !isEnd
         }
       }
     }
@@ -379,7 +384,10 @@ export class Cluster implements Routes {
 
   /** @param isMeant whether ways were given up on purpose: nobody is awaited then */
   #recompute(isMeant = false): void {
-    const { found, lost } = this.topology.recompute((nodeId) => this.#isAwaited(nodeId))
+    this.#moved(this.topology.recompute(this.#keeps), isMeant)
+  }
+
+  #moved({ found, lost }: ReturnType<Topology['recompute']>, isMeant = false): void {
     for (const record of lost) {
       for (const name of record.names.keys()) this.directory.remove(name, record.nodeId)
       // With the node it was behind, as a worker with its page.

@@ -6,7 +6,7 @@ import { DEFAULT_RESOLVE_TIMEOUT_MS } from '../actor/actor-system.ts'
 import { SYSTEM_ACTOR } from '../actor/system-names.ts'
 import { ActorNotFoundError, describe, type PulsingError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
-import { nameUri } from '../message/address.ts'
+import { isReservedName, nameUri } from '../message/address.ts'
 import type { Choice, Instance } from './names.ts'
 import { Names } from './names.ts'
 
@@ -46,11 +46,14 @@ export class Directory {
     return this.#refs.refTo(nodeId, actorId, actorId === SYSTEM_ACTOR ? actorId : undefined)
   }
 
-  /** An actor of that public name, or the framework's own of a node. @throws what a policy of the user's throws */
+  /**
+   * An actor of that public name, or the framework's own of a node: what nodes tell under names that are kept to the
+   * framework is given to nobody. @throws what a policy of the user's throws
+   */
   find(name: string, choice: Choice): ActorRef | undefined {
-    if (name === SYSTEM_ACTOR) {
+    if (isReservedName(name)) {
       const { node } = choice
-      return node !== undefined && this.#refs.linkTo(node) ? this.refTo(node, name) : undefined
+      return name === SYSTEM_ACTOR && node !== undefined && this.#refs.linkTo(node) ? this.refTo(node, name) : undefined
     }
     const instance = this.#names.pick(name, choice)
     return instance && this.#refs.refTo(instance.nodeId, instance.actorId, name)

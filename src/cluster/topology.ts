@@ -55,7 +55,7 @@ export class Topology {
   readonly self: NodeRecord
   readonly #records = new Map<string, NodeRecord>()
   #nextHops = new Map<string, string>()
-  #relays: ReadonlySet<string> = new Set()
+  #relays = new Set<string>()
   #version = 0
 
   constructor(self: Pick<NodeRecord, 'nodeId' | 'kind' | 'addr' | 'features' | 'classes'>) {
@@ -82,7 +82,7 @@ export class Topology {
     return nodeId === this.self.nodeId || this.#nextHops.has(nodeId) ? this.#records.get(nodeId) : undefined
   }
 
-  /** Nodes some path leads to, this node first, then by distance. */
+  /** Nodes some path leads to, this node first, then by distance, but for those that {@link join}ed last. */
   *members(): IterableIterator<NodeRecord> {
     yield this.self
     for (const nodeId of this.#nextHops.keys()) yield this.#records.get(nodeId)!
@@ -188,6 +188,26 @@ export class Topology {
     const numbered: NodeChange = { ...change, nodeId: this.self.nodeId, version: this.self.version }
     edit(this.self, numbered)
     return numbered
+  }
+
+  /**
+   * Takes in that a link to a neighbour came up, whose own links count for nothing yet. A way leads to it then, and by it to
+   * nobody: that is all there is to work out, unless a way led to it before.
+   *
+   * @returns as {@link recompute}
+   */
+  join(record: NodeRecord, keeps: (nodeId: string) => boolean): ReturnType<Topology['recompute']> {
+    const { nodeId, kind, isStale, isGone } = record
+    if (!isStale || isGone || this.#nextHops.has(nodeId)) return this.recompute(keeps)
+    this.#nextHops.set(nodeId, nodeId)
+    if (kind === 'relay') this.#relays.add(nodeId)
+    this.#version++
+    return { found: [record], lost: [] }
+  }
+
+  /** Whether a node is linked to this one alone, so that no way leads by it to anybody. */
+  isEnd({ links }: NodeRecord): boolean {
+    return links.size === 1 && links.has(this.self.nodeId)
   }
 
   /**

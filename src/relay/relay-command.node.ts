@@ -12,7 +12,8 @@ Options:
   --host <address>   Address to bind; 0.0.0.0 for all. Default ${DEFAULT_RELAY_HOST}.
   --port <number>    Port to bind; 0 for any free one. Default ${DEFAULT_RELAY_PORT}.
   --advertise <addr> Where other relays find this one, if not where it listens:
-                     host:port, or wss://host behind a TLS proxy.
+                     host:port, or wss://host behind a TLS proxy. With
+                     --host 0.0.0.0, relays are not linked without it.
   --seed <address>   Another relay to join, ws://host:port. May be repeated.
   --origin <origin>  A web origin whose pages may connect, or '*'. May be repeated.
                      Default: pages of this machine only.

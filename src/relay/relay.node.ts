@@ -23,7 +23,7 @@ export const DEFAULT_RELAY_PORT = 8000
 
 /** Where a relay listens, and whom it lets in. */
 export interface RelayOptions {
-  /** Address to bind. Default {@link DEFAULT_RELAY_HOST}; `0.0.0.0` for all, and then `advertise` says which to dial. */
+  /** Address to bind. Default {@link DEFAULT_RELAY_HOST}; `0.0.0.0` for all, and then only `advertise` says which to dial. */
   readonly host?: string
   /** Port to bind, 0 for any free one. Default {@link DEFAULT_RELAY_PORT}. */
   readonly port?: number
@@ -37,6 +37,10 @@ export interface RelayOptions {
   /**
    * Where other relays find this one, if not where it listens, as `SystemConfig.withAdvertisedAddr` takes it. Without a
    * scheme, the scheme is that of `server`, and the path, if there is none, `path`. Default: the bound address.
+   *
+   * A relay bound to `0.0.0.0` that advertises nothing is dialled as a seed only: it and another such relay are never
+   * linked, and reach each other over a third one for as long as that is there. With `seeds`, it warns
+   * (`address-not-dialable`) when it starts.
    */
   readonly advertise?: string
   /**

@@ -268,6 +268,66 @@ describe('Topology', () => {
   })
 })
 
+describe('a neighbour that joins', () => {
+  const OTHERS = ['a', 'b', 'c', 'd', 'e']
+  const other = fc.constantFrom(...OTHERS)
+  const kind = fc.constantFrom('relay' as const, 'leaf' as const)
+
+  test('changes what working out all ways would change, whatever was known of it', () => {
+    fc.assert(
+      fc.property(
+        kind,
+        fc.tuple(...OTHERS.map(() => kind)),
+        fc.uniqueArray(fc.tuple(fc.constantFrom('self', ...OTHERS), other), { maxLength: 12, selector: String }),
+        other,
+        fc.boolean(),
+        (own, kinds, edges, joining, isGone) => {
+          const topology = new Topology({ nodeId: 'self', kind: own, addr: undefined, features: [], classes: [] })
+          const linksOf = (id: string): string[] => edges.flatMap(([a, b]) => (a === id ? [b] : b === id ? [a] : []))
+          for (const [i, nodeId] of OTHERS.entries())
+            topology.applySnapshot({
+              ...{ op: 'node', nodeId, version: 1, kind: kinds[i]!, addr: undefined, features: [], classes: [] },
+              ...{ links: linksOf(nodeId), names: [], isHidden: false },
+            })
+          // Nobody is stale but who joins, and that is no neighbour before.
+          for (const nodeId of linksOf('self').filter((id) => id !== joining))
+            topology.changeSelf({ op: 'link', other: nodeId, isUp: true })
+          topology.recompute()
+          if (isGone) {
+            topology.bury(joining)
+            topology.recompute()
+          }
+          const record = topology.record(joining)!
+          record.isStale = true
+          topology.changeSelf({ op: 'link', other: joining, isUp: true })
+          const seen = () => OTHERS.map((id) => [topology.nextHop(id), topology.isRelay(id)])
+          topology.join(record, () => true)
+          const joined = seen()
+          expect(topology.recompute(() => true)).toEqual({ found: [], lost: [] })
+          expect(joined).toEqual(seen())
+          if (!isGone) expect(topology.nextHop(joining)).toBe(joining)
+        },
+      ),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test('is told as found, once', () => {
+    const topology = new Topology({ nodeId: 'me', kind: 'relay', addr: undefined, features: [], classes: [] })
+    topology.applySnapshot({
+      ...{ op: 'node', nodeId: 'a', version: 0, kind: 'leaf', addr: undefined, features: [], classes: [] },
+      ...{ links: [], names: [], isHidden: false },
+    })
+    const record = topology.record('a')!
+    record.isStale = true
+    const { version } = topology
+    topology.changeSelf({ op: 'link', other: 'a', isUp: true })
+    expect(topology.join(record, () => false)).toEqual({ found: [record], lost: [] })
+    expect(topology.version).toBeGreaterThan(version)
+    expect(topology.join(record, () => false)).toEqual({ found: [], lost: [] })
+  })
+})
+
 /** The nodes a frame passes from one node to another, each deciding by its own table. */
 function walk(world: World, from: string, to: string): string[] {
   const path = [from]

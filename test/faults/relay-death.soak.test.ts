@@ -1,4 +1,4 @@
-/** A thousand leaves whose relay is killed. */
+/** Two thousand leaves whose relay is killed, twice as many as return within 10 s: on two cores the last take some 40 s. */
 import { afterAll, afterEach, beforeAll, test } from 'vitest'
 import { Cli } from '../system/built-cli.ts'
 import { Systems } from '../system/systems.ts'
@@ -16,5 +16,5 @@ afterEach(async () => {
 })
 afterAll(() => cli.dispose())
 
-test('1000 leaves of a relay that is killed are found over another one before long', () =>
-  expectReturn(1_000, cli, systems))
+test('2000 leaves of a relay that is killed are found over another one before anybody gives them up', () =>
+  expectReturn({ count: 2_000, withinMs: 60_000 }, cli, systems))

@@ -8,18 +8,14 @@ import { gate } from '../actor/systems.ts'
 import { Cli, type Running } from '../system/built-cli.ts'
 import { Echo, event, joined, Systems } from '../system/systems.ts'
 import { LightLeaf } from './light-leaf.ts'
-import { expectReturn, LightLeaves } from './light-leaves.ts'
 import { complaints } from './witness.ts'
 
 const systems = new Systems()
 const cli = new Cli()
 const lookers: LightLeaf[] = []
-beforeAll(async () => {
-  await Promise.all([cli.build(), LightLeaves.bundle()])
-}, 60_000)
+beforeAll(() => cli.build(), 60_000)
 afterEach(async () => {
   await Promise.all(lookers.splice(0).map((looker) => looker.close()))
-  await LightLeaves.stop()
   await systems.stop()
   await cli.stop()
 })
@@ -164,7 +160,3 @@ describe('three relays of which two know only the first', () => {
     expect(complained).toEqual([])
   })
 })
-
-test('500 leaves of a relay that is killed are found over another one before long', { timeout: 60_000 }, () =>
-  expectReturn(500, cli, systems),
-)
