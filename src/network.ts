@@ -20,6 +20,7 @@ import type { Inspector } from './cluster/inspector.ts'
 import { Mesh } from './cluster/mesh.ts'
 import { RemoteChild } from './cluster/remote-child.ts'
 import { Seeds } from './cluster/seeds.ts'
+import { Sweep } from './cluster/sweep.ts'
 import type { CreateRequest } from './cluster/system-actor.ts'
 import { SystemActor } from './cluster/system-actor.ts'
 import { Upgrades } from './cluster/upgrades.ts'
@@ -96,7 +97,11 @@ export class Network {
       this.#cluster.upgrader = this.#upgrades
     }
     this.#follow = follow
-    if (settings.addr !== undefined) this.#cluster.mesh = this.#makeMesh()
+    if (settings.addr !== undefined) {
+      const { clock, random } = settings
+      this.#cluster.mesh = this.#makeMesh()
+      this.#cluster.sweep = new Sweep({ clock, random, links: () => this.#cluster.neighbours.relays() })
+    }
     this.#seeds = new Seeds(
       {
         link: (address, signal, timeoutMs) => this.#dialSeed(address, signal, timeoutMs),
@@ -203,6 +208,7 @@ export class Network {
     const error = new ActorStoppedError('this node was shut down', { address: `actor://${this.#runtime.nodeId}` })
     this.#seeds.close()
     this.#cluster.mesh?.close()
+    this.#cluster.sweep?.close()
     this.#unfollow?.()
     this.#upgrades?.close()
     this.#closing.abort(error)
@@ -347,6 +353,7 @@ export class Network {
         auth: this.#settings.auth,
         clock: this.#settings.clock,
         isAccepted,
+        awareness: this.#cluster.sweep?.awareness,
       })
       this.#cluster.neighbours.add(link, (outcome) =>
         'link' in outcome ? resolve(outcome.link) : reject(outcome.error),

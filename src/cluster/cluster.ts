@@ -19,6 +19,7 @@ import { Directory } from './directory.ts'
 import { Forwarding } from './forwarding.ts'
 import type { Mesh } from './mesh.ts'
 import { Neighbours } from './neighbours.ts'
+import type { Sweep } from './sweep.ts'
 import type { NodeRecord } from './topology.ts'
 import { Topology } from './topology.ts'
 import type { NodeChange, NodeSnapshot, Update } from './update.ts'
@@ -55,6 +56,8 @@ export class Cluster implements Routes {
   upgrader: Upgrader | undefined
   /** On a relay: who links it to all others. */
   mesh: Mesh | undefined
+  /** On a relay: who sees to it that others do not die unnoticed. */
+  sweep: Sweep | undefined
   readonly #runtime: ActorRuntime
   readonly #credibility: Credibility
   readonly #forwarding: Forwarding
@@ -359,12 +362,21 @@ export class Cluster implements Routes {
     if (!record) return
     if (update.op === 'name' && update.actorId !== undefined)
       this.directory.add(update.name, { nodeId, actorId: update.actorId })
-    if (update.op === 'link') this.#tellIfChanged(update.other)
+    if (update.op === 'link') {
+      this.#tellIfChanged(update.other)
+      if (!update.isUp) this.#doubt(record, update.other)
+    }
     if (update.op === 'node') for (const other of record.links) this.#tellIfChanged(other)
     // What it has is certain from now on.
     if (update.op === 'node' || before.isStale)
       for (const [name, actorId] of record.names) this.directory.add(name, { nodeId, actorId })
     if (update.op === 'state' || (update.op === 'node' && before.names)) this.#tellMember('memberUpdated', record)
+  }
+
+  /** A relay lost its link to another: so might this one, with or without noticing. */
+  #doubt(record: NodeRecord, other: string): void {
+    const link = this.neighbours.link(other === this.#runtime.nodeId ? record.nodeId : other)
+    if (record.kind === 'relay' && link?.peer.kind === 'relay') this.sweep?.doubt(link)
   }
 
   /** Asks a neighbour for the whole record of a node. */
