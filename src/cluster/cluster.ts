@@ -14,12 +14,11 @@ import type { Frame } from '../wire/frame.ts'
 import { FIRST_ROUTED_KIND, FRAME, UNDELIVERABLE } from '../wire/frame.ts'
 import type { FrameReader } from '../wire/frame-reader.ts'
 import { Attendance } from './attendance.ts'
+import type { Backbone } from './backbone.ts'
 import { Credibility } from './credibility.ts'
 import { Directory } from './directory.ts'
 import { Forwarding } from './forwarding.ts'
-import type { Mesh } from './mesh.ts'
 import { Neighbours } from './neighbours.ts'
-import type { Sweep } from './sweep.ts'
 import type { NodeRecord } from './topology.ts'
 import { Topology } from './topology.ts'
 import type { NodeChange, NodeSnapshot, Update } from './update.ts'
@@ -54,10 +53,8 @@ export class Cluster implements Routes {
   /** Public names, of this node and all others. */
   readonly directory: Directory
   upgrader: Upgrader | undefined
-  /** On a relay: who links it to all others. */
-  mesh: Mesh | undefined
-  /** On a relay: who sees to it that others do not die unnoticed. */
-  sweep: Sweep | undefined
+  /** On a relay: what it is among others. */
+  backbone: Backbone | undefined
   readonly #runtime: ActorRuntime
   readonly #credibility: Credibility
   readonly #forwarding: Forwarding
@@ -229,7 +226,7 @@ export class Cluster implements Routes {
     this.#recompute(link.wasClosed || error instanceof ProtocolError || this.peers.closed !== undefined)
     if (this.neighbours.size === 0) this.#attendance.cutOff()
     this.#resume(rerouted)
-    this.mesh?.unlinked(nodeId)
+    this.backbone?.mesh.unlinked(nodeId)
     this.#runtime.events.emit('linkClosed', { nodeId, transport: link.transport, error })
   }
 
@@ -376,7 +373,7 @@ export class Cluster implements Routes {
   /** A relay lost its link to another: so might this one, with or without noticing. */
   #doubt(record: NodeRecord, other: string): void {
     const link = this.neighbours.link(other === this.#runtime.nodeId ? record.nodeId : other)
-    if (record.kind === 'relay' && link?.peer.kind === 'relay') this.sweep?.doubt(link)
+    if (record.kind === 'relay' && link?.peer.kind === 'relay') this.backbone?.sweep.doubt(link)
   }
 
   /** Asks a neighbour for the whole record of a node. */
@@ -437,8 +434,9 @@ export class Cluster implements Routes {
     const { nodeId, kind, addr } = record
     if (this.topology.isSuspended(record)) this.#toldSuspended.add(record)
     else this.#toldSuspended.delete(record)
-    if (event === 'memberLeft') this.mesh?.remove(nodeId)
-    else if (kind === 'relay' && addr !== undefined && record !== this.topology.self) this.mesh?.add(nodeId, addr)
+    if (event === 'memberLeft') this.backbone?.mesh.remove(nodeId)
+    else if (kind === 'relay' && addr !== undefined && record !== this.topology.self)
+      this.backbone?.mesh.add(nodeId, addr)
     this.#runtime.events.emit(event, { member: this.#member(record) })
   }
 

@@ -7,6 +7,7 @@ import { type ActorSystem, SystemConfig } from 'pulsing'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { deferred } from '../../src/base/deferred.ts'
 import { newId } from '../../src/base/ids.ts'
+import { Backbone } from '../../src/cluster/backbone.ts'
 import { Topology } from '../../src/cluster/topology.ts'
 import { decodeUpdates, encodeUpdates } from '../../src/cluster/update.ts'
 import { Link } from '../../src/link/link.ts'
@@ -126,7 +127,7 @@ class Crowd {
       .withLimits({ sessionGraceMs: GRACE_MS })
     const system = await startSystem(
       this.#relays.includes(host) ? config.withAddr(`ws://${host}:1`) : config,
-      (runtime, settings) => new Network(runtime, settings, []),
+      (runtime, settings) => new Network(runtime, settings, [], { Backbone }),
     )
     this.#systems.set(host, system)
   }

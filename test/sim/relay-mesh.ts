@@ -4,6 +4,7 @@
  */
 import { type ActorSystem, SystemConfig } from 'pulsing'
 import type { Clock, Timer } from '../../src/base/clock.ts'
+import { Backbone } from '../../src/cluster/backbone.ts'
 import { Network } from '../../src/network.ts'
 import { startSystem } from '../../src/system.ts'
 import { seededRandom } from '../../src/testkit/seeded-random.ts'
@@ -123,7 +124,7 @@ export class RelayMesh {
       .withClock(clock)
       .withRandom(seededRandom(`${this.#seed} ${host}`))
       .withLogger(quiet)
-    const system = await startSystem(config, (runtime, settings) => new Network(runtime, settings, []))
+    const system = await startSystem(config, (runtime, settings) => new Network(runtime, settings, [], { Backbone }))
     this.#systems.set(host, system)
     this.#hostOf.set(system.nodeId, host)
     const note = (what: Notice['what'], nodeId: string, why = ''): void => {
