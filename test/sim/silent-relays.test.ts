@@ -82,11 +82,15 @@ describe(`within ${DEATHS} deaths the simulation finds a relay that`, { timeout:
 })
 
 describe('a link between two of 12 relays that fell silent', { timeout: LIMIT_MS }, () => {
-  const ways = [undefined, 'r3', 'r7'] as const
+  const ways = [
+    ['both ways', undefined],
+    ['one way', 'r3'],
+    ['the other way', 'r7'],
+  ] as const
 
   test.each(ways)(
     `is replaced within ${REPLACED_WITHIN_MS / 1_000} s though nothing is said, and nobody is missed: %s`,
-    async (from) => {
+    async (_way, from) => {
       for (const seed of seedsFrom(1, 5)) {
         const mesh = await meshOf(12, seed)
         mesh.link('r3', 'r7')!.silence(from)
@@ -103,15 +107,15 @@ describe('a link between two of 12 relays that fell silent', { timeout: LIMIT_MS
 
   test.each(ways)(
     `is led around within ${LED_AROUND_WITHIN_MS / 1_000} s where something is said, and nobody is missed: %s`,
-    async (from) => {
+    async (_way, from) => {
       for (const seed of seedsFrom(1, 5)) {
         const mesh = await meshOf(12, seed)
         await mesh.within(mesh.system('r7').spawn({ receive: () => 'heard' }, 'echo', { public: true }))
         const echo = await mesh.within(mesh.system('r3').resolve('echo'))
         await mesh.within(echo.ask('before'))
         mesh.link('r3', 'r7')!.silence(from)
-        const from0 = mesh.now
-        while (mesh.now < from0 + 2 * LED_AROUND_WITHIN_MS) {
+        const silentAt = mesh.now
+        while (mesh.now < silentAt + 2 * LED_AROUND_WITHIN_MS) {
           const asked = mesh.now
           expect((await mesh.within(echo.ask('now'))) as unknown, `seed ${seed}`).toBeDefined()
           expect(mesh.now - asked, `seed ${seed}`).toBeLessThanOrEqual(LED_AROUND_WITHIN_MS)
