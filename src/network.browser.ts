@@ -6,6 +6,8 @@ import { Network } from './network.ts'
 import { messagePort } from './transport/message-port/message-port-transport.ts'
 import { webSocket } from './transport/websocket/websocket-transport.ts'
 
-export function makeNetwork(runtime: ActorRuntime, settings: Settings): Network {
-  return new Network(runtime, settings, [webSocket(), messagePort()], { follow: followPage })
+export async function makeNetwork(runtime: ActorRuntime, settings: Settings): Promise<Network> {
+  // A page listens by a transport of the user's only.
+  const relay = settings.addr === undefined ? {} : await import('./cluster/backbone.ts')
+  return new Network(runtime, settings, [webSocket(), messagePort()], { ...relay, follow: followPage })
 }

@@ -12,12 +12,12 @@ import { CREATE_TYPE, LEASES_ACTOR, SYSTEM_ACTOR } from './actor/system-names.ts
 import { deferred } from './base/deferred.ts'
 import { ActorStoppedError, ConfigError, describe, type PulsingError, PulsingTimeoutError } from './base/errors.ts'
 import { advertisedAddress } from './cluster/advertised-address.ts'
+import type { Backbone } from './cluster/backbone.ts'
 import { Cluster, OBSERVER } from './cluster/cluster.ts'
 import type { Directory } from './cluster/directory.ts'
 import type { ExclusiveNames } from './cluster/exclusive-names.ts'
 import { type HostChoice, Hosts } from './cluster/hosts.ts'
 import type { Inspector } from './cluster/inspector.ts'
-import { Mesh } from './cluster/mesh.ts'
 import { RemoteChild } from './cluster/remote-child.ts'
 import { Seeds } from './cluster/seeds.ts'
 import type { CreateRequest } from './cluster/system-actor.ts'
@@ -38,6 +38,8 @@ export const CONNECT_TIMEOUT_MS = 30_000
 export interface NetworkOptions {
   /** Looks on, and is no member for others. */
   readonly isObserver?: boolean
+  /** What makes a relay of a node that listens; only nodes that never do go without. */
+  readonly Backbone?: typeof Backbone
   /** Tells the node of what happens to its surroundings; the returned function ends that. */
   readonly follow?: (node: Network) => () => void
 }
@@ -63,7 +65,7 @@ export class Network {
     runtime: ActorRuntime,
     settings: Settings,
     transports: readonly Transport[],
-    { isObserver = false, follow }: NetworkOptions = {},
+    { isObserver = false, follow, Backbone }: NetworkOptions = {},
   ) {
     this.#runtime = runtime
     this.#settings = settings
@@ -96,7 +98,7 @@ export class Network {
       this.#cluster.upgrader = this.#upgrades
     }
     this.#follow = follow
-    if (settings.addr !== undefined) this.#cluster.mesh = this.#makeMesh()
+    if (settings.addr !== undefined && Backbone) this.#cluster.backbone = this.#makeBackbone(Backbone)
     this.#seeds = new Seeds(
       {
         link: (address, signal, timeoutMs) => this.#dialSeed(address, signal, timeoutMs),
@@ -202,7 +204,7 @@ export class Network {
   async close(): Promise<void> {
     const error = new ActorStoppedError('this node was shut down', { address: `actor://${this.#runtime.nodeId}` })
     this.#seeds.close()
-    this.#cluster.mesh?.close()
+    this.#cluster.backbone?.close()
     this.#unfollow?.()
     this.#upgrades?.close()
     this.#closing.abort(error)
@@ -234,13 +236,13 @@ export class Network {
 
   // Links
 
-  /** Sees to it that this relay is linked to all others. */
-  #makeMesh(): Mesh {
+  /** Sees to it that this relay is linked to all others, and that none of them dies unnoticed. */
+  #makeBackbone(Made: typeof Backbone): Backbone {
     const { clock, random } = this.#settings
-    return new Mesh(
-      this.#runtime.nodeId,
-      {
-        isLinked: (nodeId) => this.#cluster.neighbours.link(nodeId) !== undefined,
+    const { neighbours } = this.#cluster
+    return new Made(this.#runtime.nodeId, {
+      dialer: {
+        isLinked: (nodeId) => neighbours.link(nodeId) !== undefined,
         link: (address, signal, timeoutMs) => this.#dial(address, signal, {}, timeoutMs),
         failed: (address, error, isFinal) =>
           this.#runtime.warn(
@@ -249,9 +251,10 @@ export class Network {
             error,
           ),
       },
+      links: () => neighbours.relays(),
       clock,
       random,
-    )
+    })
   }
 
   async #listen(addr: string): Promise<void> {
@@ -347,6 +350,7 @@ export class Network {
         auth: this.#settings.auth,
         clock: this.#settings.clock,
         isAccepted,
+        awareness: this.#cluster.backbone?.sweep.awareness,
       })
       this.#cluster.neighbours.add(link, (outcome) =>
         'link' in outcome ? resolve(outcome.link) : reject(outcome.error),

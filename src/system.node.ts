@@ -1,5 +1,6 @@
 /** Systems in Node.js: they can listen on WebSocket. */
 import type { ActorSystem } from './actor/actor-system.ts'
+import { Backbone } from './cluster/backbone.ts'
 import type { SystemConfig } from './config.ts'
 import type { Transport } from './link/connection.ts'
 import { Network } from './network.ts'
@@ -30,7 +31,7 @@ import { webSocket } from './transport/websocket/websocket-transport.ts'
 export function createActorSystem(config?: SystemConfig): Promise<ActorSystem> {
   return startSystem(
     config,
-    (runtime, settings) => new Network(runtime, settings, [webSocketBothWays(), messagePort()]),
+    (runtime, settings) => new Network(runtime, settings, [webSocketBothWays(), messagePort()], { Backbone }),
   )
 }
 

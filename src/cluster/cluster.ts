@@ -14,10 +14,10 @@ import type { Frame } from '../wire/frame.ts'
 import { FIRST_ROUTED_KIND, FRAME, UNDELIVERABLE } from '../wire/frame.ts'
 import type { FrameReader } from '../wire/frame-reader.ts'
 import { Attendance } from './attendance.ts'
+import type { Backbone } from './backbone.ts'
 import { Credibility } from './credibility.ts'
 import { Directory } from './directory.ts'
 import { Forwarding } from './forwarding.ts'
-import type { Mesh } from './mesh.ts'
 import { Neighbours } from './neighbours.ts'
 import type { NodeRecord } from './topology.ts'
 import { Topology } from './topology.ts'
@@ -53,8 +53,8 @@ export class Cluster implements Routes {
   /** Public names, of this node and all others. */
   readonly directory: Directory
   upgrader: Upgrader | undefined
-  /** On a relay: who links it to all others. */
-  mesh: Mesh | undefined
+  /** On a relay: what it is among others. */
+  backbone: Backbone | undefined
   readonly #runtime: ActorRuntime
   readonly #credibility: Credibility
   readonly #forwarding: Forwarding
@@ -229,7 +229,7 @@ export class Cluster implements Routes {
     this.#recompute(link.wasClosed || error instanceof ProtocolError || this.peers.closed !== undefined)
     if (this.neighbours.size === 0) this.#attendance.cutOff()
     this.#resume(rerouted)
-    this.mesh?.unlinked(nodeId)
+    this.backbone?.mesh.unlinked(nodeId)
     this.#runtime.events.emit('linkClosed', { nodeId, transport: link.transport, error })
   }
 
@@ -364,12 +364,21 @@ export class Cluster implements Routes {
     if (!record) return
     if (update.op === 'name' && update.actorId !== undefined)
       this.directory.add(update.name, { nodeId, actorId: update.actorId })
-    if (update.op === 'link') this.#tellIfChanged(update.other)
+    if (update.op === 'link') {
+      this.#tellIfChanged(update.other)
+      if (!update.isUp) this.#doubt(record, update.other)
+    }
     if (update.op === 'node') for (const other of record.links) this.#tellIfChanged(other)
     // What it has is certain from now on.
     if (update.op === 'node' || before.isStale)
       for (const [name, actorId] of record.names) this.directory.add(name, { nodeId, actorId })
     if (update.op === 'state' || (update.op === 'node' && before.names)) this.#tellMember('memberUpdated', record)
+  }
+
+  /** A relay lost its link to another: so might this one, with or without noticing. */
+  #doubt(record: NodeRecord, other: string): void {
+    const link = this.neighbours.link(other === this.#runtime.nodeId ? record.nodeId : other)
+    if (record.kind === 'relay' && link?.peer.kind === 'relay') this.backbone?.sweep.doubt(link)
   }
 
   /** Asks a neighbour for the whole record of a node. */
@@ -433,8 +442,9 @@ export class Cluster implements Routes {
     const { nodeId, kind, addr } = record
     if (this.topology.isSuspended(record)) this.#toldSuspended.add(record)
     else this.#toldSuspended.delete(record)
-    if (event === 'memberLeft') this.mesh?.remove(nodeId)
-    else if (kind === 'relay' && addr !== undefined && record !== this.topology.self) this.mesh?.add(nodeId, addr)
+    if (event === 'memberLeft') this.backbone?.mesh.remove(nodeId)
+    else if (kind === 'relay' && addr !== undefined && record !== this.topology.self)
+      this.backbone?.mesh.add(nodeId, addr)
     this.#runtime.events.emit(event, { member: this.#member(record) })
   }
 

@@ -50,6 +50,11 @@ export class Neighbours implements LinkHandler {
     return this.#links.values()
   }
 
+  /** Those of them to relays. */
+  *relays(): IterableIterator<Link> {
+    for (const link of this.#links.values()) if (link.peer.kind === 'relay') yield link
+  }
+
   get size(): number {
     return this.#links.size
   }

@@ -1,7 +1,7 @@
 /**
  * When to probe a silent neighbour, when to call it suspended and when gone. Pure: time comes in, a verdict goes out. Any
- * byte received counts as life. A neighbour whose platform answers, and whose program does not, is a page put aside, and
- * not gone. A node that was itself asleep probes before it accuses.
+ * byte received counts as life, and nobody is gone who was not asked first. A neighbour whose platform answers, and whose
+ * program does not, is a page put aside, and not gone. A node that was itself asleep probes before it accuses.
  */
 
 /** Silence after which a probe is sent, in milliseconds. */
@@ -13,9 +13,15 @@ export const SUSPENDED_AFTER_MS = 25_000
 /** How often the verdict is asked for, in milliseconds. */
 export const CHECK_EVERY_MS = 5_000
 
-/** How patient a side is. */
+/** How patient a side is, in milliseconds. */
 export interface Patience {
+  /** Silence after which a probe is sent. */
   readonly probeAfterMs: number
+  /** The same when something was sent since the last sign of life. */
+  readonly owedAfterMs: number
+  /** How long a probe may go unanswered. */
+  readonly answerMs: number
+  /** Silence, at least, before the neighbour is gone. */
   readonly goneAfterMs: number
   readonly checkEveryMs: number
 }
@@ -23,13 +29,30 @@ export interface Patience {
 /** With a tab, whose timers browsers slow down, or any other leaf, and of a relay with its leaves. */
 export const USUAL_PATIENCE: Patience = {
   probeAfterMs: PROBE_AFTER_MS,
+  owedAfterMs: PROBE_AFTER_MS,
+  answerMs: PROBE_AFTER_MS,
   goneAfterMs: GONE_AFTER_MS,
   checkEveryMs: CHECK_EVERY_MS,
 }
 /** Of a leaf with its relay, which no browser slows down: asks that wait are to go on over another one before their time is up. */
-export const LEAF_PATIENCE: Patience = { probeAfterMs: 8_000, goneAfterMs: 20_000, checkEveryMs: CHECK_EVERY_MS }
-/** Between relays: ways are to lead around one that fell silent within seconds. */
-export const RELAY_PATIENCE: Patience = { probeAfterMs: 2_000, goneAfterMs: 6_000, checkEveryMs: 1_000 }
+export const LEAF_PATIENCE: Patience = {
+  probeAfterMs: 8_000,
+  owedAfterMs: 8_000,
+  answerMs: 8_000,
+  goneAfterMs: 20_000,
+  checkEveryMs: CHECK_EVERY_MS,
+}
+/**
+ * Between relays: ways are to lead around one that fell silent within seconds where something is sent to it. Where nothing
+ * is, they probe in turns, one each at a time, see `Sweep`; a link neither of them got to, among very many, probes by itself.
+ */
+export const RELAY_PATIENCE: Patience = {
+  probeAfterMs: 38_000,
+  owedAfterMs: 2_000,
+  answerMs: 3_000,
+  goneAfterMs: 6_000,
+  checkEveryMs: 500,
+}
 
 export type Verdict = 'alive' | 'probe' | 'gone'
 
@@ -37,7 +60,11 @@ export class Heartbeat {
   patience: Patience = USUAL_PATIENCE
   #heardAt: number
   #checkedAt: number
+  /** When the neighbour was asked for the sign of life that is waited for, and how long that may take. */
   #probedAt: number | undefined
+  #answerMs = 0
+  /** Whether something was sent since the neighbour was last heard. */
+  #isOwed = false
   /** When the platform at the other end last answered. */
   #answeredAt = -Infinity
   #isSuspended = false
@@ -51,7 +78,13 @@ export class Heartbeat {
   heard(now: number): void {
     this.#heardAt = now
     this.#probedAt = undefined
+    this.#isOwed = false
     this.#isSuspended = false
+  }
+
+  /** Something was sent that is no heartbeat: whoever lives is heard sooner or later. */
+  spoke(): void {
+    this.#isOwed = true
   }
 
   /** The platform at the other end answered a probe; the program there need not know. */
@@ -69,20 +102,45 @@ export class Heartbeat {
     return this.#heardAt
   }
 
-  /** What to do now. Expected every `patience.checkEveryMs`. */
-  check(now: number): Verdict {
-    const { probeAfterMs, goneAfterMs, checkEveryMs } = this.patience
+  /** Since when a probe is unanswered. */
+  get probedAt(): number | undefined {
+    return this.#probedAt
+  }
+
+  /** The owner wants an answer within `answerMs`; whether a probe is to be sent for it, and not one under way already. */
+  ask(now: number, answerMs: number): boolean {
+    if (this.#probedAt !== undefined) {
+      this.#answerMs = Math.min(this.#answerMs, now - this.#probedAt + answerMs)
+      return false
+    }
+    this.#probedAt = now
+    this.#answerMs = answerMs
+    return true
+  }
+
+  /**
+   * What to do now. Expected every `patience.checkEveryMs`.
+   *
+   * @param slack how many times longer than usual an answer may take
+   */
+  check(now: number, slack = 1): Verdict {
+    const { probeAfterMs, owedAfterMs, answerMs, goneAfterMs, checkEveryMs } = this.patience
     const wasAsleep = now - this.#checkedAt > 3 * checkEveryMs
     this.#checkedAt = now
     const silentMs = now - this.#heardAt
-    if (silentMs < probeAfterMs) return 'alive'
-    if (this.#probedAt === undefined || wasAsleep) {
+    if (this.#probedAt === undefined) {
+      if (silentMs < (this.#isOwed ? owedAfterMs : probeAfterMs)) return 'alive'
+      this.ask(now, answerMs)
+      return 'probe'
+    }
+    if (wasAsleep) {
       this.#probedAt = now
+      this.#answerMs = answerMs
       return 'probe'
     }
     const isAnswered = this.#answeredAt >= this.#probedAt
     this.#isSuspended ||= isAnswered && silentMs >= SUSPENDED_AFTER_MS
-    if (now - this.#probedAt < probeAfterMs) return 'alive'
+    if (now - this.#probedAt < slack * this.#answerMs) return 'alive'
     if (isAnswered) {
       this.#probedAt = now
       return 'probe'

@@ -9,12 +9,13 @@ import type { Clock, Timer } from '../base/clock.ts'
 import type { Deferred } from '../base/deferred.ts'
 import { deferred, SETTLED } from '../base/deferred.ts'
 import type { PulsingError } from '../base/errors.ts'
-import { AuthError, describe, OverloadedError, ProtocolError, toActorError, UnreachableError } from '../base/errors.ts'
+import { type AuthError, OverloadedError, ProtocolError, toActorError, UnreachableError } from '../base/errors.ts'
 import { carriesMessage, FLAG, FRAME, Frame, GOAWAY, PROTOCOL_VERSION } from '../wire/frame.ts'
 import { FrameReader } from '../wire/frame-reader.ts'
 import { admit, presentToken } from './auth.ts'
 import type { Auth } from './auth-setting.ts'
 import type { Attachments, Connection, ConnectionHandler } from './connection.ts'
+import { goawayError } from './goaway.ts'
 import { Heartbeat, LEAF_PATIENCE, RELAY_PATIENCE } from './heartbeat.ts'
 import type { Hello } from './hello.ts'
 import { commonVersion, decodeHello, encodeHello, MAX_HELLO_BYTES } from './hello.ts'
@@ -26,6 +27,9 @@ const GOODBYE_TIMEOUT_MS = 5_000
 export const HANDSHAKE_TIMEOUT_MS = 5_000
 /** Bytes queued for a neighbour that does not take them, after which the link is given up. */
 export const MAX_BLOCKED_BYTES: number = 32 * 1024 * 1024
+
+/** A ping or a pong as it leaves here: a batch of no more is a sign of life, and asks for none. */
+const HEARTBEAT_BYTES = 3
 
 /** The largest flags of a message: 8191 attachments. */
 const MAX_FLAGS = 0xffff
@@ -52,6 +56,8 @@ export interface LinkOptions {
    * Default false.
    */
   readonly isAccepted?: boolean
+  /** How well this node itself is, where its links to relays depend on that. */
+  readonly awareness?: { readonly slack: number } | undefined
 }
 
 export class Link implements ConnectionHandler {
@@ -161,6 +167,10 @@ export class Link implements ConnectionHandler {
   get heardAt(): number {
     return this.#heartbeat.heardAt
   }
+  /** Since when a sign of life is waited for. */
+  get probedAt(): number | undefined {
+    return this.#heartbeat.probedAt
+  }
   /** Whether the sender should wait, see {@link whenWritable}. */
   get isBlocked(): boolean {
     return this.#outbox.isBlocked
@@ -203,9 +213,14 @@ export class Link implements ConnectionHandler {
     this.#mayGoOn()
   }
 
-  /** Asks for a sign of life. What the neighbour sent before comes before its answer. */
-  probe(): void {
-    if (this.isOpen) this.#sendControl(FRAME.ping)
+  /**
+   * Asks for a sign of life. What the neighbour sent before comes before its answer.
+   *
+   * @param answerMs how long it may take; without one by then the link to a relay that was silent for long enough is over
+   */
+  probe(answerMs?: number): void {
+    if (!this.isOpen) return
+    if (answerMs === undefined || this.#heartbeat.ask(this.#clock.now(), answerMs)) this.#sendControl(FRAME.ping)
   }
 
   /** Ends the link after what was sent has left, telling the neighbour why. */
@@ -388,6 +403,7 @@ export class Link implements ConnectionHandler {
   }
 
   #post(batch: Uint8Array, attachments: Attachments | undefined): boolean {
+    if (batch.byteLength > HEARTBEAT_BYTES) this.#heartbeat.spoke()
     if (this.#state === 'closed' || this.#connection.send(batch, attachments)) return true
     this.#expectRoom()
     return false
@@ -423,7 +439,7 @@ export class Link implements ConnectionHandler {
 
   #scheduleCheck(): void {
     this.#timer = this.#clock.setTimer(() => {
-      const verdict = this.#heartbeat.check(this.#clock.now())
+      const verdict = this.#heartbeat.check(this.#clock.now(), this.#options.awareness?.slack)
       if (verdict === 'gone') {
         this.#fail(
           new UnreachableError('expected a sign of life from the neighbour, got silence', {
@@ -476,20 +492,4 @@ export class Link implements ConnectionHandler {
 function attachmentCount(flags: number): number {
   if (flags > MAX_FLAGS) throw new ProtocolError(`expected flags of at most ${MAX_FLAGS}, got ${flags}`)
   return flags >> FLAG.attachmentShift
-}
-
-function goawayError(code: number, reason: string): PulsingError | undefined {
-  switch (code) {
-    case GOAWAY.leaving:
-    case GOAWAY.duplicate:
-    case GOAWAY.closing:
-      return undefined
-    case GOAWAY.auth:
-      return new AuthError(`the neighbour refused this node: ${reason}`)
-    case GOAWAY.unsupported:
-    case GOAWAY.protocol:
-      return new ProtocolError(`the neighbour refused this node: ${reason}`)
-    default:
-      return new UnreachableError(`the neighbour ended the link: ${describe(reason)}`)
-  }
 }

@@ -149,8 +149,8 @@ export async function createTestSystem(options: TestSystemOptions = {}): Promise
   if (problems.length > 0) throw new ConfigError(problems)
   const random = seededRandom(seed)
   const system = await startSystem(config.withClock(clock).withRandom(random), async (runtime, settings) => {
-    const { Network } = await import('../network.ts')
-    return new Network(runtime, settings, [webSocket(), messagePort()])
+    const [{ Network }, { Backbone }] = await Promise.all([import('../network.ts'), import('../cluster/backbone.ts')])
+    return new Network(runtime, settings, [webSocket(), messagePort()], { Backbone })
   })
   return new SystemUnderTest(system, clock, random)
 }

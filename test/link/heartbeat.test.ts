@@ -5,6 +5,7 @@ import {
   GONE_AFTER_MS,
   Heartbeat,
   PROBE_AFTER_MS,
+  RELAY_PATIENCE,
   SUSPENDED_AFTER_MS,
 } from '../../src/link/heartbeat.ts'
 
@@ -99,6 +100,129 @@ describe('Heartbeat', () => {
           const verdict = heartbeat.check(now)
           expect(verdict).not.toBe('gone')
           if (verdict === 'probe') answerAt = Math.min(answerAt, now + answerMs)
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
+describe('the heartbeat of a link between relays', () => {
+  const { probeAfterMs, owedAfterMs, answerMs, goneAfterMs, checkEveryMs } = RELAY_PATIENCE
+  /** Of one that was last heard at 0. */
+  function betweenRelays(): Heartbeat {
+    const heartbeat = new Heartbeat(0)
+    heartbeat.patience = RELAY_PATIENCE
+    return heartbeat
+  }
+  /** Verdicts other than `alive`, by time, up to the first `gone`. */
+  function verdicts(heartbeat: Heartbeat, from: number, to: number, slack?: number): string[] {
+    const all: string[] = []
+    for (let now = from; now <= to; now += checkEveryMs) {
+      const verdict = heartbeat.check(now, slack)
+      if (verdict !== 'alive') all.push(`${verdict} ${now}`)
+      if (verdict === 'gone') break
+    }
+    return all
+  }
+
+  test('that nobody asks for anything accuses nobody before it probed by itself, and is half open for at most 45 s', () => {
+    const heartbeat = betweenRelays()
+    expect(verdicts(heartbeat, checkEveryMs, 60_000)).toEqual([
+      `probe ${probeAfterMs}`,
+      `gone ${probeAfterMs + answerMs}`,
+    ])
+    expect(probeAfterMs + answerMs + 2 * checkEveryMs).toBeLessThan(45_000)
+  })
+
+  test('over which something was sent probes after 2 s of silence, and has died after 6', () => {
+    const heartbeat = betweenRelays()
+    heartbeat.spoke()
+    expect(verdicts(heartbeat, checkEveryMs, 60_000)).toEqual([`probe ${owedAfterMs}`, `gone ${goneAfterMs}`])
+  })
+
+  test('whatever is heard settles what was owed', () => {
+    const heartbeat = betweenRelays()
+    heartbeat.spoke()
+    heartbeat.heard(owedAfterMs - 1)
+    expect(verdicts(heartbeat, owedAfterMs, probeAfterMs)).toEqual([])
+  })
+
+  test('that the owner asked for an answer has died without one in time, and is asked once', () => {
+    const heartbeat = betweenRelays()
+    verdicts(heartbeat, checkEveryMs, 20_000)
+    expect([heartbeat.ask(20_000, answerMs), heartbeat.ask(20_500, answerMs)]).toEqual([true, false])
+    expect(heartbeat.probedAt).toBe(20_000)
+    expect(verdicts(heartbeat, 20_500, 60_000)).toEqual([`gone ${20_000 + answerMs}`])
+  })
+
+  test('asked again in more of a hurry has that much time from then on, and never more than it had', () => {
+    for (const [againAt, goneAt] of [
+      [20_500, 22_000],
+      [22_500, 23_000],
+    ] as const) {
+      const heartbeat = betweenRelays()
+      verdicts(heartbeat, checkEveryMs, 20_000)
+      heartbeat.ask(20_000, 3_000)
+      heartbeat.ask(againAt, 1_500)
+      expect(verdicts(heartbeat, 20_500, 60_000)).toEqual([`gone ${goneAt}`])
+    }
+  })
+
+  test('that was heard a moment before it was asked has not died before 6 s of silence', () => {
+    const heartbeat = betweenRelays()
+    heartbeat.ask(0, 1_500)
+    expect(verdicts(heartbeat, checkEveryMs, 60_000)).toEqual([`gone ${goneAfterMs}`])
+  })
+
+  test('an answer settles the question', () => {
+    const heartbeat = betweenRelays()
+    heartbeat.ask(1_000, answerMs)
+    heartbeat.heard(1_200)
+    expect(heartbeat.probedAt).toBeUndefined()
+    expect(verdicts(heartbeat, 1_500, probeAfterMs)).toEqual([])
+  })
+
+  test('of a node that is not well waits as many times longer', () => {
+    const heartbeat = betweenRelays()
+    verdicts(heartbeat, checkEveryMs, 20_000)
+    heartbeat.ask(20_000, answerMs)
+    expect(verdicts(heartbeat, 20_500, 60_000, 3)).toEqual([`gone ${20_000 + 3 * answerMs}`])
+  })
+
+  test('of a node that was away for more than a second asks again, and gives the usual time', () => {
+    const heartbeat = betweenRelays()
+    verdicts(heartbeat, checkEveryMs, 20_000)
+    heartbeat.ask(20_000, 1_500)
+    const woken = 20_000 + checkEveryMs + 1_001
+    expect(verdicts(heartbeat, woken, 60_000)).toEqual([`probe ${woken}`, `gone ${woken + answerMs}`])
+  })
+
+  test('a neighbour that answers every probe in time is never gone, whatever is sent, asked and slept through', () => {
+    const step = fc.record({
+      lateMs: fc.oneof(fc.integer({ min: 0, max: 900 }), fc.integer({ min: 0, max: 100_000 })),
+      answerMs: fc.integer({ min: 0, max: 1_400 }),
+      isSpoken: fc.boolean(),
+      asks: fc.constantFrom(undefined, 1_500, answerMs),
+    })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const heartbeat = betweenRelays()
+        let now = 0
+        let answerAt = Infinity
+        for (const { lateMs, answerMs: takesMs, isSpoken, asks } of steps) {
+          const dueAt = now + checkEveryMs
+          now = dueAt + lateMs
+          // What came while this node was away for long is there only after the late check; of what came before, it knows.
+          if (answerAt <= (lateMs > 1_000 ? dueAt : now)) {
+            heartbeat.heard(answerAt)
+            answerAt = Infinity
+          }
+          const verdict = heartbeat.check(now)
+          expect(verdict).not.toBe('gone')
+          if (isSpoken) heartbeat.spoke()
+          if (verdict === 'probe' || (asks !== undefined && heartbeat.ask(now, asks)))
+            answerAt = Math.min(answerAt, now + takesMs)
         }
       }),
       { numRuns: 500 },

@@ -54,9 +54,15 @@ export class LinkEnd implements LinkHandler {
   constructor(
     connection: Connection,
     clock: Clock,
-    options: { auth?: Auth | undefined; kind?: 'relay' | 'leaf'; serial?: number; isAccepted?: boolean } = {},
+    options: {
+      auth?: Auth | undefined
+      kind?: 'relay' | 'leaf'
+      serial?: number
+      isAccepted?: boolean
+      awareness?: { readonly slack: number }
+    } = {},
   ) {
-    const { auth, kind = 'leaf', serial = 1, isAccepted = false } = options
+    const { auth, kind = 'leaf', serial = 1, isAccepted = false, awareness } = options
     this.nodeId = newId()
     this.whenOpen.catch(() => undefined)
     this.link = new Link(connection, this, {
@@ -64,6 +70,7 @@ export class LinkEnd implements LinkHandler {
       auth,
       clock,
       isAccepted,
+      awareness,
       hello: { nodeId: this.nodeId, kind, features: ['f1'], serial },
     })
   }

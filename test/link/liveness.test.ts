@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Clock, Timer } from '../../src/base/clock.ts'
 import { macrotask } from '../../src/base/macrotask.ts'
 import type { Connection } from '../../src/link/connection.ts'
-import { CHECK_EVERY_MS, GONE_AFTER_MS, PROBE_AFTER_MS } from '../../src/link/heartbeat.ts'
+import { CHECK_EVERY_MS, GONE_AFTER_MS, PROBE_AFTER_MS, RELAY_PATIENCE } from '../../src/link/heartbeat.ts'
 import { MAX_BLOCKED_BYTES } from '../../src/link/link.ts'
 import { ManualClock } from '../../src/testkit/manual-clock.ts'
 import { memoryPair } from '../../src/transport/memory/memory-transport.ts'
@@ -229,7 +229,7 @@ class SleepyClock implements Clock {
 
 test.each([
   ['a leaf with its relay', 'leaf', 'relay', 8_000, 20_000],
-  ['a relay with another', 'relay', 'relay', 2_000, 6_000],
+  ['a relay with another, to which it says nothing,', 'relay', 'relay', 38_000, 41_000],
   ['a relay with its leaf', 'relay', 'leaf', PROBE_AFTER_MS, GONE_AFTER_MS],
 ] as const)('%s waits so long for a sign of life', async (_who, own, other, probeAfterMs, goneAfterMs) => {
   const clock = new ManualClock()
@@ -251,4 +251,77 @@ test.each([
   expect(at.ping).toBeLessThanOrEqual(probeAfterMs + CHECK_EVERY_MS)
   expect(at.gone).toBeGreaterThanOrEqual(goneAfterMs)
   expect(at.gone).toBeLessThanOrEqual(goneAfterMs + CHECK_EVERY_MS)
+})
+
+describe('a link between relays', () => {
+  async function relayToRaw(): Promise<{ clock: ManualClock; end: LinkEnd; raw: RawEnd; openedAt: number }> {
+    const clock = new ManualClock()
+    const [near, far] = memoryPair()
+    const raw = new RawEnd(far)
+    const end = new LinkEnd(near, clock, { kind: 'relay' })
+    raw.send(hello({ kind: 'relay' }))
+    raw.send(welcome())
+    await end.whenOpen
+    await turn()
+    return { clock, end, raw, openedAt: clock.now() }
+  }
+  /** When it was over, at most `limitMs` from now. */
+  async function overAfter(clock: ManualClock, end: LinkEnd, limitMs: number): Promise<number | undefined> {
+    const from = clock.now()
+    while (end.link.isOpen && clock.now() - from < limitMs) {
+      clock.advance(RELAY_PATIENCE.checkEveryMs)
+      await turn()
+    }
+    return end.link.isOpen ? undefined : clock.now() - from
+  }
+  const pings = (raw: RawEnd): number => raw.frames.all.filter(({ kind }) => kind === FRAME.ping).length
+
+  test('over which something is sent has died after 6 s of silence', async () => {
+    const { clock, end, raw } = await relayToRaw()
+    end.link.send(tell('anything'))
+    expect(await overAfter(clock, end, 60_000)).toBe(6_000)
+    expect(pings(raw)).toBe(1)
+  })
+
+  test('that was asked for a sign of life has died when the time for it is over', async () => {
+    const { clock, end, raw } = await relayToRaw()
+    expect(await overAfter(clock, end, 20_000)).toBeUndefined()
+    end.link.probe(3_000)
+    end.link.probe(3_000)
+    expect(end.link.probedAt).toBe(clock.now())
+    expect(await overAfter(clock, end, 60_000)).toBe(3_000)
+    expect(pings(raw)).toBe(1)
+  })
+
+  test('asked without a time has all of it', async () => {
+    const { clock, end, raw } = await relayToRaw()
+    end.link.probe()
+    expect(end.link.probedAt).toBeUndefined()
+    expect(await overAfter(clock, end, 30_000)).toBeUndefined()
+    expect(pings(raw)).toBe(1)
+  })
+
+  test('owes nothing for an answer: who is only asked does not ask', async () => {
+    const { clock, end, raw } = await relayToRaw()
+    for (let i = 0; i < 20; i++) {
+      expect(await overAfter(clock, end, 30_000)).toBeUndefined()
+      raw.send(batch({ kind: FRAME.ping, id: 0 }))
+      await turn()
+    }
+    expect(pings(raw)).toBe(0)
+    expect(raw.frames.all.filter(({ kind }) => kind === FRAME.pong)).toHaveLength(20)
+  })
+
+  test('of a node that is not well has that much more time', async () => {
+    const clock = new ManualClock()
+    const [near, far] = memoryPair()
+    const raw = new RawEnd(far)
+    const end = new LinkEnd(near, clock, { kind: 'relay', awareness: { slack: 3 } })
+    raw.send(hello({ kind: 'relay' }))
+    raw.send(welcome())
+    await end.whenOpen
+    await turn()
+    end.link.probe(3_000)
+    expect(await overAfter(clock, end, 60_000)).toBe(9_000)
+  })
 })

@@ -7,6 +7,7 @@ import { type ActorSystem, SystemConfig } from 'pulsing'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { deferred } from '../../src/base/deferred.ts'
 import { newId } from '../../src/base/ids.ts'
+import { Backbone } from '../../src/cluster/backbone.ts'
 import { Topology } from '../../src/cluster/topology.ts'
 import { decodeUpdates, encodeUpdates } from '../../src/cluster/update.ts'
 import { Link } from '../../src/link/link.ts'
@@ -26,17 +27,17 @@ vi.mock('../../src/base/macrotask.ts', () => import('./turns.ts'))
 vi.mock('../../src/base/random.ts', () => import('./seeded-ids.ts'))
 vi.mock('../../src/stream/fair-share.ts', () => ({ dueTurn: () => undefined }))
 
-/** What is there besides three relays and six leaves. */
+/** What is there besides six leaves. */
 interface Bystanders {
+  readonly relays: number
   readonly leaves: number
   /** Names that each of them has, and each of `NAMED`. */
   readonly names: number
 }
 
-const NONE: Bystanders = { leaves: 0, names: 0 }
-const MANY: Bystanders = { leaves: 300, names: 5 }
+const NONE: Bystanders = { relays: 3, leaves: 0, names: 0 }
+const MANY: Bystanders = { relays: 3, leaves: 300, names: 5 }
 
-const RELAYS = ['r0', 'r1', 'r2']
 const LEAVES = ['l0', 'l1', 'l2', 'l3', 'l4', 'l5']
 /** Those to which changes come and that stay linked: of a node that comes back all names are told. */
 const NAMED = ['r1', 'l0', 'l3']
@@ -57,6 +58,8 @@ const VERSION_GROWTH_BYTES = 3
 
 /** A ping or a pong without an id. */
 const HEARTBEAT_BYTES = 3
+/** What a relay sends in a second while nothing happens, at most: it asks one other in two seconds, and is asked as often. */
+const HEARTBEATS_PER_S = 1.05
 
 /** What went one way between two relays. */
 interface Cost {
@@ -72,11 +75,13 @@ class Crowd {
   readonly #clock = new SimClock()
   readonly #network = simulatedNetwork({ clock: this.#clock, delayMs: 5, onEvent: (event) => this.#happened(event) })
   readonly #systems = new Map<string, ActorSystem>()
+  #relays: readonly string[] = []
   #sent: SimulatedEvent[] = []
 
-  async start({ leaves, names }: Bystanders): Promise<void> {
-    for (const [i, relay] of RELAYS.entries()) await this.#within(this.join(relay, RELAYS.slice(0, i)))
-    await this.#within(Promise.all(LEAVES.map((host, i) => this.join(host, [RELAYS[i % RELAYS.length]!]))))
+  async start({ relays, leaves, names }: Bystanders): Promise<void> {
+    this.#relays = Array.from({ length: relays }, (_, i) => `r${i}`)
+    for (const [i, relay] of this.#relays.entries()) await this.#within(this.join(relay, this.#relays.slice(0, i)))
+    await this.#within(Promise.all(LEAVES.map((host, i) => this.join(host, [this.#relays[i % relays]!]))))
     for (const host of NAMED) for (let i = 0; i < names; i++) await this.publish(host, `${host} ${i}`)
     const bystanders = Array.from({ length: leaves }, (_, i) => this.#standBy(i, names))
     await this.#within(Promise.all(bystanders))
@@ -86,7 +91,7 @@ class Crowd {
 
   /** A leaf that says once what it is, and answers heartbeats: a whole one would work out all ways at every change. */
   async #standBy(number: number, names: number): Promise<void> {
-    const endpoint = `ws://${RELAYS[number % RELAYS.length]}:1`
+    const endpoint = `ws://${this.#relays[number % this.#relays.length]}:1`
     const { signal } = new AbortController()
     const connection = await this.#network.transport(`b${number}`).dial!(endpoint, { signal })
     const { promise, resolve } = deferred<void>()
@@ -121,8 +126,8 @@ class Crowd {
       .withLogger(quiet)
       .withLimits({ sessionGraceMs: GRACE_MS })
     const system = await startSystem(
-      RELAYS.includes(host) ? config.withAddr(`ws://${host}:1`) : config,
-      (runtime, settings) => new Network(runtime, settings, []),
+      this.#relays.includes(host) ? config.withAddr(`ws://${host}:1`) : config,
+      (runtime, settings) => new Network(runtime, settings, [], { Backbone }),
     )
     this.#systems.set(host, system)
   }
@@ -149,17 +154,18 @@ class Crowd {
     for (const link of this.#network.links(host)) link.cut()
   }
 
-  /** How many members a node sees online. */
-  online(host: string): number {
-    return this.#of(host)
-      .members()
-      .filter(({ status }) => status === 'online').length
+  /** How many members each relay sees online. */
+  get online(): number[] {
+    return this.#relays.map((host) => {
+      const members = this.#of(host).members()
+      return members.filter(({ status }) => status === 'online').length
+    })
   }
 
   /** Everything that relays send each other while nothing happens, heartbeats and all. */
   async costOfQuiet(): Promise<Costs> {
     await this.#passUntil(this.#clock.now() + QUIET_MS)
-    return costsOf(this.#take(), () => true)
+    return this.#costs(() => true)
   }
 
   /** What they send because of `change`. */
@@ -167,7 +173,7 @@ class Crowd {
     this.#take()
     await this.#within(Promise.resolve(change(this)))
     await this.#passUntil(this.#clock.now() + CHANGE_MS)
-    return costsOf(this.#take(), (kind) => kind !== FRAME.ping && kind !== FRAME.pong)
+    return this.#costs((kind) => kind !== FRAME.ping && kind !== FRAME.pong)
   }
 
   #of(host: string): ActorSystem {
@@ -181,7 +187,26 @@ class Crowd {
   }
 
   #happened(event: SimulatedEvent): void {
-    if (event.what === 'sent' && RELAYS.includes(event.from) && RELAYS.includes(event.to)) this.#sent.push(event)
+    if (event.what === 'sent' && this.#relays.includes(event.from) && this.#relays.includes(event.to))
+      this.#sent.push(event)
+  }
+
+  #costs(counts: (kind: number) => boolean): Costs {
+    const costs: Costs = {}
+    for (const from of this.#relays)
+      for (const to of this.#relays) if (from !== to) costs[`${from} ${to}`] = { bytes: 0, frames: 0, updates: [] }
+    for (const { from, to, batch } of this.#take()) {
+      const cost = costs[`${from} ${to}`]!
+      const frames = framesOf(batch!)
+      const others = frames.filter(({ kind }) => !counts(kind))
+      cost.bytes += batch!.byteLength - others.length * HEARTBEAT_BYTES
+      for (const { kind, payload } of frames) {
+        if (!counts(kind)) continue
+        cost.frames++
+        if (kind === FRAME.cluster) for (const { op } of decodeUpdates(payload)) cost.updates.push(op)
+      }
+    }
+    return costs
   }
 
   #passUntil(ms: number): Promise<boolean> {
@@ -196,24 +221,6 @@ class Crowd {
       throw new Error(`expected it within ${START_LIMIT_MS} ms, got it going on`)
     return over
   }
-}
-
-function costsOf(sent: readonly SimulatedEvent[], counts: (kind: number) => boolean): Costs {
-  const costs: Costs = {}
-  for (const from of RELAYS)
-    for (const to of RELAYS) if (from !== to) costs[`${from} ${to}`] = { bytes: 0, frames: 0, updates: [] }
-  for (const { from, to, batch } of sent) {
-    const cost = costs[`${from} ${to}`]!
-    const frames = framesOf(batch!)
-    const others = frames.filter(({ kind }) => !counts(kind))
-    cost.bytes += batch!.byteLength - others.length * HEARTBEAT_BYTES
-    for (const { kind, payload } of frames) {
-      if (!counts(kind)) continue
-      cost.frames++
-      if (kind === FRAME.cluster) for (const { op } of decodeUpdates(payload)) cost.updates.push(op)
-    }
-  }
-  return costs
 }
 
 /** Frames and updates are the same; bytes are, but for longer versions. */
@@ -253,13 +260,13 @@ describe('what relays tell each other does not grow with members and names', () 
       forgetTurns()
       const crowd = new Crowd()
       await crowd.start(bystanders)
-      const all = RELAYS.length + LEAVES.length + bystanders.leaves
-      expect(RELAYS.map((host) => crowd.online(host))).toEqual([all, all, all])
+      const all = bystanders.relays + LEAVES.length + bystanders.leaves
+      expect(crowd.online).toEqual([all, all, all])
       quietCosts.push(await crowd.costOfQuiet())
       const costs = new Map<string, Costs>()
       for (const [what, change] of CHANGES) costs.set(what, await crowd.costOf(change))
       // One came and went, one died: so the changes were ones.
-      expect(RELAYS.map((host) => crowd.online(host))).toEqual([all - 1, all - 1, all - 1])
+      expect(crowd.online).toEqual([all - 1, all - 1, all - 1])
       changeCosts.push(costs)
     }
   }, 120_000)
@@ -278,4 +285,33 @@ describe('what relays tell each other does not grow with members and names', () 
     expect(Object.values(few!).some(({ updates }) => updates.length > 0)).toBe(true)
     expectSame(few!, many!)
   })
+})
+
+describe('what a relay sends others while nothing happens does not grow with their number', () => {
+  /** Bytes a second that each relay sends to all others. */
+  async function rates(relays: number): Promise<number[]> {
+    seedIds('gossip')
+    forgetTurns()
+    const crowd = new Crowd()
+    await crowd.start({ ...NONE, relays })
+    const all = relays + LEAVES.length
+    expect(crowd.online).toEqual(Array.from({ length: relays }, () => all))
+    const sent: Record<string, number> = {}
+    for (const [way, { bytes, updates }] of Object.entries(await crowd.costOfQuiet())) {
+      const [from] = way.split(' ') as [string]
+      sent[from] = (sent[from] ?? 0) + bytes
+      expect(updates).toEqual([])
+    }
+    return Object.values(sent).map((bytes) => (bytes * 1_000) / QUIET_MS)
+  }
+  const mean = (all: readonly number[]): number => all.reduce((sum, rate) => sum + rate, 0) / all.length
+
+  test('3 relays, 12 and 24', async () => {
+    const few = await rates(3)
+    expect(mean(few)).toBeGreaterThan(0)
+    for (const many of [await rates(12), await rates(24)]) {
+      expect(Math.abs(mean(many) - mean(few))).toBeLessThan(HEARTBEAT_BYTES / 2)
+      for (const rate of many) expect(rate).toBeLessThanOrEqual(HEARTBEATS_PER_S * HEARTBEAT_BYTES)
+    }
+  }, 120_000)
 })

@@ -3,6 +3,7 @@
  * and a network that misbehaves. What every node says of the others is compared with what is so.
  */
 import { type ActorRef, type ActorSystem, isPulsingError, type Member, SystemConfig } from 'pulsing'
+import { Backbone } from '../../src/cluster/backbone.ts'
 import { Cluster } from '../../src/cluster/cluster.ts'
 import { Network } from '../../src/network.ts'
 import { startSystem } from '../../src/system.ts'
@@ -219,7 +220,7 @@ class SimulatedCluster {
     if (isRelay) config = config.withAddr(`ws://${host}:1`)
     const starting = startSystem(config, (runtime, settings) => {
       this.#names.set(runtime.nodeId, `${host}#${this.#names.size}`)
-      return new Network(runtime, settings, [])
+      return new Network(runtime, settings, [], { Backbone })
     })
     const system = await starting
     const node: Node = { host, system, actors: new Map(), lost: new Set(), isLive: true }

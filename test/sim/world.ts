@@ -4,6 +4,7 @@
  */
 import { type ActorRef, type ActorSystem, isPulsingError, SystemConfig } from 'pulsing'
 import type { ActorRuntime } from '../../src/actor/actor-runtime.ts'
+import { Backbone } from '../../src/cluster/backbone.ts'
 import { CHECK_EVERY_MS, GONE_AFTER_MS } from '../../src/link/heartbeat.ts'
 import { Network } from '../../src/network.ts'
 import { startSystem } from '../../src/system.ts'
@@ -190,7 +191,7 @@ export class World {
     const starting = startSystem(config, (runtime, settings) => {
       this.#runtimes.set(runtime.nodeId, runtime)
       this.#indices.set(runtime.nodeId, `${index}${host}`)
-      return new Network(runtime, settings, [])
+      return new Network(runtime, settings, [], { Backbone })
     })
     this.#starting.add(starting)
     const system = await starting
