@@ -7,7 +7,10 @@ import { messagePort } from './transport/message-port/message-port-transport.ts'
 import { webSocket } from './transport/websocket/websocket-transport.ts'
 
 export async function makeNetwork(runtime: ActorRuntime, settings: Settings): Promise<Network> {
-  // A page listens by a transport of the user's only.
-  const relay = settings.addr === undefined ? {} : await import('./cluster/backbone.ts')
-  return new Network(runtime, settings, [webSocket(), messagePort()], { ...relay, follow: followPage })
+  // A page listens, and is linked directly, by transports of the user's only.
+  const parts = {
+    ...(settings.addr !== undefined && (await import('./cluster/backbone.ts'))),
+    ...(settings.transports.some(({ negotiation }) => negotiation) && (await import('./cluster/upgrades.ts'))),
+  }
+  return new Network(runtime, settings, [webSocket(), messagePort()], { ...parts, follow: followPage })
 }

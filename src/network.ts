@@ -22,7 +22,7 @@ import { RemoteChild } from './cluster/remote-child.ts'
 import { Seeds } from './cluster/seeds.ts'
 import type { CreateRequest } from './cluster/system-actor.ts'
 import { SystemActor } from './cluster/system-actor.ts'
-import { Upgrades } from './cluster/upgrades.ts'
+import type { Upgrades } from './cluster/upgrades.ts'
 import { hasWildcardHost } from './cluster/wildcard.ts'
 import type { Settings } from './config.ts'
 import type { Connection, Listener, Transport } from './link/connection.ts'
@@ -40,6 +40,8 @@ export interface NetworkOptions {
   readonly isObserver?: boolean
   /** What makes a relay of a node that listens; only nodes that never do go without. */
   readonly Backbone?: typeof Backbone
+  /** What takes it to direct links where it has a transport for them; only nodes that never have one go without. */
+  readonly Upgrades?: typeof Upgrades
   /** Tells the node of what happens to its surroundings; the returned function ends that. */
   readonly follow?: (node: Network) => () => void
 }
@@ -65,7 +67,7 @@ export class Network {
     runtime: ActorRuntime,
     settings: Settings,
     transports: readonly Transport[],
-    { isObserver = false, follow, Backbone }: NetworkOptions = {},
+    { isObserver = false, follow, Backbone, Upgrades }: NetworkOptions = {},
   ) {
     this.#runtime = runtime
     this.#settings = settings
@@ -89,7 +91,7 @@ export class Network {
       isMember: (nodeId) => topology.member(nodeId) !== undefined,
       pendingAsks: () => new Map(Array.from(peers.associations(), ({ nodeId, pending }) => [nodeId, pending.asks])),
     })
-    if (direct) {
+    if (direct && Upgrades) {
       this.#upgrades = new Upgrades(this.#cluster, direct, direct.negotiation!, settings.clock, {
         connected: (connection, transport) => this.#admit(connection, transport),
         failed: (nodeId, error) =>

@@ -1,6 +1,7 @@
 /** Systems in Node.js: they can listen on WebSocket. */
 import type { ActorSystem } from './actor/actor-system.ts'
 import { Backbone } from './cluster/backbone.ts'
+import { Upgrades } from './cluster/upgrades.ts'
 import type { SystemConfig } from './config.ts'
 import type { Transport } from './link/connection.ts'
 import { Network } from './network.ts'
@@ -31,7 +32,7 @@ import { webSocket } from './transport/websocket/websocket-transport.ts'
 export function createActorSystem(config?: SystemConfig): Promise<ActorSystem> {
   return startSystem(
     config,
-    (runtime, settings) => new Network(runtime, settings, [webSocketBothWays(), messagePort()], { Backbone }),
+    (runtime, settings) => new Network(runtime, settings, [webSocketBothWays(), messagePort()], { Backbone, Upgrades }),
   )
 }
 

@@ -32,7 +32,8 @@ interface Other {
   address: string
   readonly backoff: Backoff
   timer: Timer | undefined
-  isDialling: boolean
+  /** Ends the call that is being made. Each has one of its own: a platform warns of signals many listen to. */
+  call: AbortController | undefined
   /** The address at which this node was refused for good, or another node answered. */
   refused: string | undefined
 }
@@ -42,7 +43,7 @@ export class Mesh {
   readonly #dialer: RelayDialer
   readonly #clock: Clock
   readonly #random: Random
-  readonly #closing = new AbortController()
+  #isClosed = false
   readonly #others = new Map<string, Other>()
 
   constructor(self: string, dialer: RelayDialer, clock: Clock, random: Random) {
@@ -57,7 +58,7 @@ export class Mesh {
     if (hasWildcardHost(address)) return
     let other = this.#others.get(nodeId)
     if (!other) {
-      other = { address, backoff: new Backoff(this.#random), timer: undefined, isDialling: false, refused: undefined }
+      other = { address, backoff: new Backoff(this.#random), timer: undefined, call: undefined, refused: undefined }
       this.#others.set(nodeId, other)
     }
     other.address = address
@@ -77,14 +78,17 @@ export class Mesh {
   }
 
   close(): void {
-    this.#closing.abort()
-    for (const { timer } of this.#others.values()) timer?.cancel()
+    this.#isClosed = true
+    for (const { timer, call } of this.#others.values()) {
+      timer?.cancel()
+      call?.abort()
+    }
     this.#others.clear()
   }
 
   #plan(nodeId: string, other: Other, waits: boolean): void {
     if (other.address === other.refused) return
-    if (this.#closing.signal.aborted || other.timer || other.isDialling || this.#dialer.isLinked(nodeId)) return
+    if (this.#isClosed || other.timer || other.call || this.#dialer.isLinked(nodeId)) return
     other.timer = this.#clock.setTimer(
       () => {
         other.timer = undefined
@@ -96,9 +100,8 @@ export class Mesh {
   }
 
   async #dial(nodeId: string, other: Other): Promise<void> {
-    const { signal } = this.#closing
     const { address } = other
-    other.isDialling = true
+    const { signal } = (other.call = new AbortController())
     try {
       const answered = await this.#dialer.link(address, signal, DIAL_TIMEOUT_MS)
       // Started anew, or this node itself: it would be called, and its good link replaced, for as long as the other is missed.
@@ -113,7 +116,7 @@ export class Mesh {
       if (isFinal) other.refused = address
       this.#dialer.failed(address, error, isFinal)
     } finally {
-      other.isDialling = false
+      other.call = undefined
     }
     if (this.#others.get(nodeId) === other) this.#plan(nodeId, other, true)
   }

@@ -28,7 +28,9 @@ export class Seeds {
   readonly #dialer: SeedDialer
   readonly #clock: Clock
   readonly #random: Random
-  readonly #closing = new AbortController()
+  #isClosed = false
+  /** One for each link that is kept: a platform warns of signals many listen to. */
+  readonly #kept: AbortController[] = []
   readonly #waiting = new Set<() => void>()
 
   constructor(dialer: SeedDialer, clock: Clock, random: Random) {
@@ -58,12 +60,16 @@ export class Seeds {
 
   /** Stops trying. Links that are up stay up. */
   close(): void {
-    this.#closing.abort()
+    this.#isClosed = true
+    for (const kept of this.#kept) kept.abort()
   }
 
   /** Keeps one link to any of `addresses`. Ends when closed, or when there is none left to try. */
   async #keep(addresses: readonly string[], linked: () => void, refused: (error: PulsingError) => void): Promise<void> {
-    const { signal } = this.#closing
+    const kept = new AbortController()
+    this.#kept.push(kept)
+    if (this.#isClosed) kept.abort()
+    const { signal } = kept
     const backoff = new Backoff(this.#random)
     const left = [...addresses]
     let hasJoined = false
@@ -91,12 +97,11 @@ export class Seeds {
         }
       }
       left.push(address)
-      await this.#wait(backoff.next())
+      await this.#wait(backoff.next(), signal)
     }
   }
 
-  #wait(delayMs: number): Promise<void> {
-    const { signal } = this.#closing
+  #wait(delayMs: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       let timer: Timer | undefined
       const done = (): void => {

@@ -8,6 +8,7 @@ import type { Logger } from '../actor/system-events.ts'
 import { asyncDispose } from '../base/disposal.ts'
 import { ConfigError, describe } from '../base/errors.ts'
 import { Backbone } from '../cluster/backbone.ts'
+import { Upgrades } from '../cluster/upgrades.ts'
 import type { ExclusiveNamesOptions, Limits } from '../config.ts'
 import { SystemConfig } from '../config.ts'
 import type { Auth } from '../link/auth-setting.ts'
@@ -150,7 +151,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
     : webSocket
   const system = await startSystem(
     config,
-    (runtime, settings) => new Network(runtime, settings, [transport, messagePort()], { Backbone }),
+    (runtime, settings) => new Network(runtime, settings, [transport, messagePort()], { Backbone, Upgrades }),
   )
   const close = (): Promise<void> => system.shutdown()
   return { url: system.addr!, system, close, [asyncDispose]: close }

@@ -149,8 +149,12 @@ export async function createTestSystem(options: TestSystemOptions = {}): Promise
   if (problems.length > 0) throw new ConfigError(problems)
   const random = seededRandom(seed)
   const system = await startSystem(config.withClock(clock).withRandom(random), async (runtime, settings) => {
-    const [{ Network }, { Backbone }] = await Promise.all([import('../network.ts'), import('../cluster/backbone.ts')])
-    return new Network(runtime, settings, [webSocket(), messagePort()], { Backbone })
+    const [{ Network }, { Backbone }, { Upgrades }] = await Promise.all([
+      import('../network.ts'),
+      import('../cluster/backbone.ts'),
+      import('../cluster/upgrades.ts'),
+    ])
+    return new Network(runtime, settings, [webSocket(), messagePort()], { Backbone, Upgrades })
   })
   return new SystemUnderTest(system, clock, random)
 }

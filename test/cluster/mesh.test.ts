@@ -341,3 +341,12 @@ describe('closing', () => {
     expect([dials, clock.pending]).toEqual([[], 0])
   })
 })
+
+test('every call has a signal of its own, and all end together', () => {
+  const mesh = meshOf('a')
+  for (const nodeId of ['b', 'c', 'd']) mesh.add(nodeId, `ws://${nodeId}`)
+  clock.advance(SOONEST_MS)
+  expect(new Set(dials.map(({ signal }) => signal)).size).toBe(3)
+  mesh.close()
+  expect(dials.map(({ signal }) => signal.aborted)).toEqual([true, true, true])
+})

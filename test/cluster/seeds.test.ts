@@ -47,3 +47,19 @@ test('seeds that do not answer are given more time, up to a bound, until one doe
   expect(waited).toEqual([5, 10, 10, 20, 30, 30, 5, 10, 20].map((seconds) => 1_000 * seconds))
   seeds.close()
 })
+
+test('every link has a signal of its own, and all end together', () => {
+  const signals: AbortSignal[] = []
+  const dialer: SeedDialer = {
+    link: (_address, signal) => {
+      signals.push(signal)
+      return new Promise(() => undefined)
+    },
+    failed: () => undefined,
+  }
+  const seeds = new Seeds(dialer, new ManualClock(), seededRandom('seeds'))
+  void seeds.join(['ws://a', 'ws://b', 'ws://c'], true)
+  expect(new Set(signals).size).toBe(3)
+  seeds.close()
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true])
+})
