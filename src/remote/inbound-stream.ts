@@ -9,7 +9,7 @@ import { STREAM_WINDOW_BYTES } from './outbound-stream.ts'
 
 /** What the stream needs of its association. */
 export interface ConsumerLine {
-  /** Tells the producer the totals consumed so far: now, or with others at the end of the turn. */
+  /** Tells the producer the totals consumed so far: now, or once the consumer pauses. */
   grant(stream: InboundStream, isUrgent: boolean): void
   /** Tells the producer that the consumer is gone. */
   stop(stream: InboundStream): void
@@ -21,10 +21,11 @@ export class InboundStream {
   /** Totals consumed. */
   items = 0
   bytes = 0
-  /** Whether a grant is due at the end of the turn. */
+  /** Whether a grant is due once the consumer pauses. */
   isGrantDue = false
   readonly #sizes = new Fifo<number>()
   readonly #line: ConsumerLine
+  #itemsAtLook = 0
   #grantedItems = 0
   #grantedBytes = 0
   #receivedBytes = 0
@@ -55,11 +56,22 @@ export class InboundStream {
     void this.channel.end(error === undefined ? undefined : { error })
   }
 
+  /** Whether something was consumed that the producer was not told of. */
+  get hasUngranted(): boolean {
+    return this.items !== this.#grantedItems
+  }
+
+  /** Whether more was consumed since this was last asked. */
+  readsOn(): boolean {
+    const items = this.#itemsAtLook
+    this.#itemsAtLook = this.items
+    return items !== this.items
+  }
+
   /** The totals were sent. */
   granted(): void {
     this.#grantedItems = this.items
     this.#grantedBytes = this.bytes
-    this.isGrantDue = false
   }
 
   #consumed(count: number): void {

@@ -6,8 +6,11 @@
 import { ignoreRejection } from '../base/deferred.ts'
 import type { StreamSource } from '../stream/stream-source.ts'
 
-/** Bytes a producer may be ahead of its consumer; one item more may be on its way. */
-export const STREAM_WINDOW_BYTES = 256 * 1024
+/**
+ * Bytes a producer may be ahead of its consumer; one item more may be on its way. As much as is on its way between two
+ * processes of one machine, which hear of each other only when the system gives them their turn.
+ */
+export const STREAM_WINDOW_BYTES: number = 512 * 1024
 
 /** What the stream needs of its association. */
 export interface ProducerLine {

@@ -7,8 +7,8 @@ import { ACK_RESEND } from '../wire/frame.ts'
 
 /** Frames received after which they are acknowledged. */
 export const ACK_FRAMES = 32
-/** Bytes received after which they are acknowledged: half of the least that a sender has on its way of large messages. */
-export const ACK_BYTES: number = 32 * 1024
+/** Bytes received after which they are acknowledged: as much of a stream as makes its consumer give new credit, at the same time. */
+export const ACK_BYTES: number = 256 * 1024
 /** How long an acknowledgement may wait for more to acknowledge, in milliseconds. */
 export const ACK_DELAY_MS = 250
 /** How long a gap in what comes may stay open before the peer is asked to close it, in milliseconds; doubles each time. */
@@ -40,10 +40,14 @@ export class Receipts {
     this.#session = session
   }
 
-  /** A frame with so many bytes was delivered. */
-  delivered(bytes: number): void {
+  /**
+   * A frame with so many bytes was delivered.
+   *
+   * @param isPart of a large message: little of these is on its way at a time, and its sender waits to hear of it
+   */
+  delivered(bytes: number, isPart: boolean): void {
     this.note(bytes)
-    if (this.#frames >= ACK_FRAMES || this.#bytes >= ACK_BYTES) this.#session.acknowledge(0)
+    if (isPart || this.#frames >= ACK_FRAMES || this.#bytes >= ACK_BYTES) this.#session.acknowledge(0)
     else if (!this.#ackTimer) {
       this.#ackTimer = this.#session.clock.setTimer(() => this.#session.acknowledge(0), ACK_DELAY_MS)
       this.#ackTimer.hold(false)

@@ -219,10 +219,10 @@ export class Session {
   #arrived(frame: Frame, isKept: boolean): void {
     switch (this.#sequence.arrive(frame.session, frame.seq)) {
       case 'deliver': {
-        const { payloadBytes } = frame
+        const { kind, payloadBytes } = frame
         this.#owner.deliver(frame)
         if (this.#sequence.held > 0) this.#deliverHeld()
-        if (isKept) this.#receipts.delivered(payloadBytes)
+        if (isKept) this.#receipts.delivered(payloadBytes, kind === FRAME.part)
         break
       }
       case 'hold':

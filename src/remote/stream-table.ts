@@ -44,7 +44,9 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
   readonly #line: StreamLine
   readonly #outbound = new Map<number, OutboundStream>()
   readonly #inbound = new Map<number, InboundStream>()
-  readonly #due = new Set<InboundStream>()
+  /** Streams whose consumers may have paused. No set: one that is filled and emptied all the time leaves its tables to a full collection. */
+  readonly #due: InboundStream[] = []
+  #isWatching = false
   #unstarted: OutboundStream[] = []
   #nextId = 1
 
@@ -157,7 +159,7 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
     const inbound = [...this.#inbound.values()]
     this.#outbound.clear()
     this.#inbound.clear()
-    this.#due.clear()
+    this.#due.length = 0
     this.#unstarted = []
     this.#nextId = 1
     for (const stream of outbound) stream.cancel(error)
@@ -189,13 +191,14 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
 
   grant(stream: InboundStream, isUrgent: boolean): void {
     if (isUrgent) {
-      this.#due.delete(stream)
       this.#sendGrant(stream)
       return
     }
     stream.isGrantDue = true
-    this.#due.add(stream)
-    if (this.#due.size === 1) macrotask(this.#grantDue)
+    this.#due.push(stream)
+    if (this.#isWatching) return
+    this.#isWatching = true
+    macrotask(this.#grantDue)
   }
 
   stop(stream: InboundStream): void {
@@ -204,9 +207,20 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
     this.#line.send(FRAME.stop, stream.id)
   }
 
+  /** A grant takes the link as much as an item: one who reads on gives the next when it is urgent. */
   readonly #grantDue = (): void => {
-    for (const stream of this.#due) this.#sendGrant(stream)
-    this.#due.clear()
+    const due = this.#due
+    let left = 0
+    for (const stream of due) {
+      if (stream.readsOn()) due[left++] = stream
+      else {
+        stream.isGrantDue = false
+        if (stream.hasUngranted) this.#sendGrant(stream)
+      }
+    }
+    due.length = left
+    this.#isWatching = left > 0
+    if (left > 0) macrotask(this.#grantDue)
   }
 
   #sendGrant(stream: InboundStream): void {
@@ -231,8 +245,6 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
   }
 
   #forgetInbound(id: number): void {
-    const stream = this.#inbound.get(id)
     this.#inbound.delete(id)
-    if (stream) this.#due.delete(stream)
   }
 }

@@ -257,13 +257,13 @@ describe('streams', { timeout: 120_000 }, () => {
     await ended.reached(1)
   })
 
-  test('a paused consumer is sent no more than 256 KiB and an item', async () => {
+  test('a paused consumer is sent no more than 512 KiB and an item', async () => {
     const { name, produced } = await producer(100, () => new Uint8Array(64 * 1024))
     await node.do('open', { key: 's', name, value: null })
     await node.do('take', { key: 's', count: 2 })
-    await produced.reached(6)
+    await produced.reached(10)
     await settle(node)
-    assert.equal(produced.value, 6)
+    assert.equal(produced.value, 10)
     assert.equal((await node.do('take', { key: 's', count: 100 })).length, 98)
   })
 

@@ -24,7 +24,7 @@ VERSION = 1
 HANDSHAKE_S = 5.0
 PING_AFTER_S, GONE_AFTER_S = 15.0, 40.0
 GRACE_S = 60.0
-ACK_FRAMES, ACK_BYTES, ACK_S = 32, 32 * 1024, 0.25
+ACK_FRAMES, ACK_BYTES, ACK_S = 32, 256 * 1024, 0.25
 GAP_S = 0.25
 PROBE_S, MAX_PROBE_S = 2.0, 16.0
 LOG_FRAMES, LOG_BYTES = 4096, 1024 * 1024
@@ -32,7 +32,7 @@ MAX_HELD, MAX_HELD_BYTES = 512, 1024 * 1024
 MAX_WHOLE, PART = 128 * 1024, 32 * 1024
 MORE, LAST, DROPPED = 0, 1, 2
 MAX_PARTED, MAX_PARTS_BYTES = 256, 32 * 1024 * 1024 + 16 * 1024
-STREAM_BYTES = 256 * 1024
+STREAM_BYTES = 512 * 1024
 MAX_TELLS, TELLS_PER_CREDIT = 2048, 512
 MAX_TELL_BYTES, TELL_BYTES_PER_CREDIT = 4 * 1024 * 1024, 1024 * 1024
 MAX_WINDOW = 65_536
@@ -365,7 +365,8 @@ class Peer:
         while frame is not None:
             self.due += 1
             self.frames_to_ack += 1
-            self.bytes_to_ack += len(frame.get("payload", b""))
+            # A part at once: its sender has few on their way.
+            self.bytes_to_ack += ACK_BYTES if frame["kind"] == KIND["part"] else len(frame.get("payload", b""))
             self.node.deliver(self, frame)
             if self.received != current:  # it was reset meanwhile
                 return

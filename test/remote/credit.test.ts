@@ -78,7 +78,7 @@ describe('credit', () => {
     expect((await collect(reader)).length).toBe(19)
   })
 
-  test('bytes count too: at most 256 KiB and one item are on their way, whatever the window', async () => {
+  test('bytes count too: at most 512 KiB and one item are on their way, whatever the window', async () => {
     const lab = new Lab()
     const high = highWater(lab.b, lab)
     const ref = await lab.b.host(() =>
@@ -99,11 +99,30 @@ describe('credit', () => {
     const lab = new Lab()
     const ref = await lab.b.host(() =>
       (async function* () {
-        for (let i = 0; i < 4; i++) yield new Uint8Array(400_000).fill(i)
+        for (let i = 0; i < 4; i++) yield new Uint8Array(600_000).fill(i)
       })(),
     )
     const items = await collect(ref.askStream<Uint8Array>('x'))
-    expect(items.map((item) => [item.byteLength, item[0]])).toEqual([0, 1, 2, 3].map((i) => [400_000, i]))
+    expect(items.map((item) => [item.byteLength, item[0]])).toEqual([0, 1, 2, 3].map((i) => [600_000, i]))
+  })
+
+  test('a consumer that reads on grants now and then, one that pauses what it has read', async () => {
+    const lab = new Lab()
+    const { ref, writer } = await streaming(lab, 100)
+    const grants = (): number[] => lab.a.sent.filter(isKind('credit')).map(({ count }) => count)
+    const reader = ref.askStream(Message.empty())
+    void (async () => {
+      // A few a turn, as they come from a network.
+      for (let i = 0; i < 120; i++) {
+        await writer.write(i)
+        if (i % 3 === 2) await settle(1)
+      }
+    })()
+    for (let read = 0; read < 120; read++) await reader.next()
+    expect(grants().length).toBeLessThan(10)
+    await settle(3)
+    expect(grants().at(-1)).toBe(120)
+    await reader.cancel()
   })
 
   test('a blocked link holds streams back until it has room', async () => {
@@ -145,14 +164,14 @@ describe('credit', () => {
     const lab = new Lab()
     const { ref, writer } = await streaming(lab, 1000)
     const reader = ref.askStream(Message.empty())
-    void outcomeOf(writer.write(new Uint8Array(100_000)))
+    void outcomeOf(writer.write(new Uint8Array(120_000)))
     await until(() => lab.b.sent.some(isKind('item')))
     await settle()
     const item = lab.b.sent.find(isKind('item'))!
     const receive = (seq: number): void => lab.a.association.receive(Object.assign(item.clone(), { seq }), lab.a.link)
-    // Two more leave room for one byte; the one after that is one too many.
-    for (let seq = item.seq + 1; seq < item.seq + 3; seq++) receive(seq)
-    expect(() => receive(item.seq + 3)).toThrow(/expected no item while 262144 bytes/)
+    // Four of them leave room for one byte; the one after the next is one too many.
+    for (let seq = item.seq + 1; seq < item.seq + 5; seq++) receive(seq)
+    expect(() => receive(item.seq + 5)).toThrow(/expected no item while 524288 bytes/)
     lab.a.association.reset(new SessionResetError('broke the protocol'))
     expect(await outcomeOf(collect(reader))).toBeInstanceOf(SessionResetError)
   })

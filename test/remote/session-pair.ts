@@ -161,6 +161,11 @@ export class Side implements SessionOwner {
     return this.session.send(frame)
   }
 
+  /** Sends a part of something large. */
+  part(bytes = 0): boolean | undefined {
+    return this.session.send(Object.assign(new Frame(), { kind: FRAME.part, payload: new Uint8Array(bytes) }))
+  }
+
   lose(graceMs = 60_000): void {
     // As a link does when it is over.
     this.way?.unblock()

@@ -50,6 +50,14 @@ describe('what arrived is acknowledged', () => {
     expect(pair.logOf(pair.b)).toEqual(['ack of 1 to 2'])
   })
 
+  test('a part at once, however small', () => {
+    const pair = new SessionPair()
+    pair.a.tell('first')
+    pair.a.part()
+    pair.flush()
+    expect(pair.logOf(pair.b)).toEqual(['ack of 1 to 2'])
+  })
+
   test(`less within ${ACK_DELAY_MS} ms of the first, and then nothing is kept any more`, () => {
     const pair = new SessionPair()
     tells(pair.a, 1)
