@@ -16,7 +16,7 @@ const MAX_LEVELS = 16
 /** Keys of one object, which are compared one by one. */
 const MAX_KEYS = 16
 /** Longest text made from its characters: of longer ones the platform is faster. */
-const MAX_ASCII = 32
+const MAX_ASCII = 48
 
 class PlainReader {
   readonly #keys = new TextCache()

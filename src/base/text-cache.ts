@@ -25,9 +25,13 @@ export class TextCache {
   }
 }
 
+/** Room for the characters of a short text, by its length: it is filled anew for each. */
+const ROOMS: (number[] | undefined)[] = []
+const MAX_ROOM = 64
+
 /** The text of `length` bytes at `start`, as many as fit a call; undefined when they are not all ASCII. */
 export function asciiText(bytes: Uint8Array, start: number, length: number): string | undefined {
-  const units = new Array<number>(length)
+  const units = length > MAX_ROOM ? new Array<number>(length) : (ROOMS[length] ??= new Array<number>(length).fill(0))
   for (let i = 0; i < length; i++) {
     const byte = bytes[start + i]!
     if (byte > 0x7f) return undefined

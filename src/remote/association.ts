@@ -245,10 +245,7 @@ export class Association {
       frame.sender = this.#senderId(delivery)
       frame.timeout = timeoutMs > MAX_TIMEOUT_MS ? 0 : Math.max(1, Math.round(timeoutMs))
       const ask = new PendingAsk(id, asksPlain, address, this.#giveUp)
-      if (this.#mustQueue(frame, attachments))
-        this.#queue(frame, () => {
-          ask.seq = this.#session.last
-        })
+      if (this.#mustQueue(frame, attachments)) this.#queueAsk(frame, ask)
       else {
         this.#sendWhole(frame, attachments)
         ask.seq = this.#session.last
@@ -260,6 +257,13 @@ export class Association {
       discardMessage(message)
       return refusedAsk(delivery, error, { message, isPlain: asksPlain })
     }
+  }
+
+  /** Apart from {@link ask}, which would make room for what is kept here at every call. */
+  #queueAsk(frame: Frame, ask: PendingAsk): void {
+    this.#queue(frame, () => {
+      ask.seq = this.#session.last
+    })
   }
 
   /** Sends a signal of a transport negotiation. */

@@ -8,6 +8,7 @@ import { borrowCallback } from '../actor/callback.ts'
 import { EMPTY_BYTES, ownBytes } from '../base/bytes.ts'
 import { decodeCborReferences, encodeCborView, type Lowering, lower, Tag } from '../base/cbor.ts'
 import { NOT_PLAIN, readPlain } from '../base/cbor-plain.ts'
+import { writePlain } from '../base/cbor-plain-writer.ts'
 import { describe, NotSerialisableError, ProtocolError, PulsingError } from '../base/errors.ts'
 import { isId } from '../base/ids.ts'
 import type { Attachments } from '../link/connection.ts'
@@ -86,6 +87,11 @@ export function encodeValue(
     return undefined
   }
   try {
+    const bytes = transfer === undefined ? writePlain(value) : undefined
+    if (bytes) {
+      fill(frame, plain | FORMAT.cbor, type, bytes, owner)
+      return undefined
+    }
     const handOver = transfer && new HandOver(owner.lowering, transfer)
     const payload = encodeCborView(lower(value, handOver ?? owner.lowering))
     const attachments = handOver?.attachments

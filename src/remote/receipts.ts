@@ -49,10 +49,12 @@ export class Receipts {
     this.note(bytes)
     if (isPart || this.#frames >= ACK_FRAMES || this.#bytes >= ACK_BYTES) this.#session.acknowledge(0)
     else if (!this.#ackTimer) {
-      this.#ackTimer = this.#session.clock.setTimer(() => this.#session.acknowledge(0), ACK_DELAY_MS)
+      this.#ackTimer = this.#session.clock.setTimer(this.#acknowledge, ACK_DELAY_MS)
       this.#ackTimer.hold(false)
     }
   }
+
+  readonly #acknowledge = (): void => this.#session.acknowledge(0)
 
   /** As {@link delivered}, for one of many: what is due is said with the last. */
   note(bytes: number): void {

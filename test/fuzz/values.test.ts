@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeCbor, encodeCbor, lower } from '../../src/base/cbor.ts'
+import { writePlain } from '../../src/base/cbor-plain-writer.ts'
 import { scanCbor } from '../../src/base/cbor-scan.ts'
 import { NotSerialisableError } from '../../src/base/errors.ts'
 import type { SeededRandom } from '../../src/testkit/seeded-random.ts'
@@ -17,7 +18,9 @@ const pool = (count: number): Uint8Array[] =>
 test('any value that can travel arrives as it was', { timeout: 60_000 }, () => {
   fc.assert(
     fc.property(anyValue, (value) => {
+      const short = writePlain(value)?.slice()
       const bytes = encodeCbor(lower(value))
+      if (short) expect(short).toEqual(bytes)
       expect(isSameValue(decodeCbor(bytes), value)).toBe(true)
       expect(expectAgreement(bytes)).toBe(true)
     }),
