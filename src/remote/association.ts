@@ -261,9 +261,7 @@ export class Association {
 
   /** Apart from {@link ask}, which would make room for what is kept here at every call. */
   #queueAsk(frame: Frame, ask: PendingAsk): void {
-    this.#queue(frame, () => {
-      ask.seq = this.#session.last
-    })
+    this.#queue(frame, () => void (ask.seq = this.#session.last))
   }
 
   /** Sends a signal of a transport negotiation. */
