@@ -4,6 +4,7 @@ import { discardMessage } from '../actor/discarded-result.ts'
 import { EMPTY_BYTES } from '../base/bytes.ts'
 import type { PulsingError } from '../base/errors.ts'
 import { NotSerialisableError, OverloadedError, ProtocolError } from '../base/errors.ts'
+import { IdTable } from '../base/id-table.ts'
 import { macrotask } from '../base/macrotask.ts'
 import { Message } from '../message/message.ts'
 import { MAX_BUFFER_SIZE } from '../message/stream-message.ts'
@@ -42,8 +43,8 @@ export interface StreamLine {
 export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
   readonly lowering = new StreamLowering(this)
   readonly #line: StreamLine
-  readonly #outbound = new Map<number, OutboundStream>()
-  readonly #inbound = new Map<number, InboundStream>()
+  readonly #outbound = new IdTable<OutboundStream>()
+  readonly #inbound = new IdTable<InboundStream>()
   /** Streams whose consumers may have paused. No set: one that is filled and emptied all the time leaves its tables to a full collection. */
   readonly #due: InboundStream[] = []
   #isWatching = false
@@ -77,7 +78,7 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
     const id = this.#nextId++
     const window = source instanceof Promise ? DEFAULT_BUFFER_SIZE : source.window
     const stream = new OutboundStream(id, source, window, this)
-    this.#outbound.set(id, stream)
+    this.#outbound.add(stream)
     this.#unstarted.push(stream)
     return { id, window }
   }
@@ -120,11 +121,11 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
       throw new ProtocolError(
         `expected a stream id from 1 and a window from 1 to ${MAX_BUFFER_SIZE}, got ${id} and ${window}`,
       )
-    if (this.#inbound.has(id)) throw new ProtocolError(`expected a stream that was not read before, got ${id} again`)
+    if (this.#inbound.get(id)) throw new ProtocolError(`expected a stream that was not read before, got ${id} again`)
     if (this.#inbound.size >= MAX_STREAMS)
       throw new ProtocolError(`expected at most ${MAX_STREAMS} open streams, got more`)
     const stream = new InboundStream(id, window, this)
-    this.#inbound.set(id, stream)
+    this.#inbound.add(stream)
     return stream.channel
   }
 
@@ -135,8 +136,7 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
         this.#receiveItem(frame)
         break
       case FRAME.end: {
-        const stream = this.#inbound.get(frame.id)
-        this.#forgetInbound(frame.id)
+        const stream = this.#inbound.delete(frame.id)
         stream?.end(frame.payloadBytes === 0 ? undefined : decodeError(frame.payload, ''))
         break
       }
@@ -144,8 +144,7 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
         this.#outbound.get(frame.id)?.consumed(frame.count, frame.bytes)
         break
       case FRAME.stop: {
-        const stream = this.#outbound.get(frame.id)
-        this.#outbound.delete(frame.id)
+        const stream = this.#outbound.delete(frame.id)
         stream?.cancel(undefined)
         break
       }
@@ -155,8 +154,8 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
   }
 
   reset(error: PulsingError): void {
-    const outbound = [...this.#outbound.values()]
-    const inbound = [...this.#inbound.values()]
+    const outbound = this.#outbound.values()
+    const inbound = this.#inbound.values()
     this.#outbound.clear()
     this.#inbound.clear()
     this.#due.length = 0
@@ -202,8 +201,7 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
   }
 
   stop(stream: InboundStream): void {
-    if (!this.#inbound.has(stream.id)) return
-    this.#forgetInbound(stream.id)
+    if (!this.#inbound.delete(stream.id)) return
     this.#line.send(FRAME.stop, stream.id)
   }
 
@@ -242,9 +240,5 @@ export class StreamTable implements PayloadOwner, ProducerLine, ConsumerLine {
     }
     const size = frame.payloadBytes
     stream.receive(isPlain(frame) ? decodeValue(frame, this) : decodeMessage(frame, this), size)
-  }
-
-  #forgetInbound(id: number): void {
-    this.#inbound.delete(id)
   }
 }
