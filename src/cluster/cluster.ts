@@ -75,7 +75,7 @@ export class Cluster implements Routes {
     this.peers = new Peers(runtime, this, maxMessageBytes)
     this.directory = new Directory(runtime, random, this.peers)
     this.neighbours = new Neighbours(runtime.nodeId, this)
-    this.#credibility = new Credibility(this.topology, (nodeId) => this.#isAwaited(nodeId))
+    this.#credibility = new Credibility(this.topology, this.#isAwaited)
     this.#forwarding = new Forwarding(this.topology, this.neighbours, this.#credibility)
     const patience = { clock: runtime.clock, graceMs, hiddenGraceMs, links: () => this.neighbours.links() }
     this.#strangers = new Attendance({ ...patience, givenUp: () => this.#askAgain() })
@@ -141,11 +141,8 @@ export class Cluster implements Routes {
   }
 
   /** Whether a node no way leads to is waited for, here or by others. */
-  #isAwaited(nodeId: string): boolean {
-    return this.#attendance.isAbsent(nodeId) || this.#strangers.isAbsent(nodeId)
-  }
-
-  readonly #keeps = (nodeId: string): boolean => this.#isAwaited(nodeId)
+  readonly #isAwaited = (nodeId: string): boolean =>
+    this.#attendance.isAbsent(nodeId) || this.#strangers.isAbsent(nodeId)
 
   awaitedMs(nodeId: string): number {
     return this.#attendance.leftMs(nodeId)
@@ -186,7 +183,7 @@ export class Cluster implements Routes {
       const record = this.topology.record(nodeId)!
       record.isStale = true
       this.neighbours.tell([this.topology.changeSelf({ op: 'link', other: nodeId, isUp: true })], link)
-      this.#moved(this.topology.join(record, this.#keeps))
+      this.#moved(this.topology.join(record, this.#isAwaited))
     }
     // Those no way leads to from here as well: one may lead there by way of this node later. Its own comes last: no way
     // leads anywhere by this node before, and so to nobody whose record may be an old one.
@@ -393,7 +390,7 @@ export class Cluster implements Routes {
 
   /** @param isMeant whether ways were given up on purpose: nobody is awaited then */
   #recompute(isMeant = false): void {
-    this.#moved(this.topology.recompute(this.#keeps), isMeant)
+    this.#moved(this.topology.recompute(this.#isAwaited), isMeant)
   }
 
   #moved({ found, lost }: ReturnType<Topology['recompute']>, isMeant = false): void {

@@ -126,14 +126,9 @@ class Answering implements ActorLike {
   receive(message: Message): unknown {
     const value = message.toObject()
     if (value === 'items') return endless((n) => ({ n }))
-    if (value === 'chunks')
-      return endless(
-        (
-          (chunk) => () =>
-            chunk
-        )(new Uint8Array(CHUNK_BYTES)),
-      )
-    return value
+    if (value !== 'chunks') return value
+    const chunk = new Uint8Array(CHUNK_BYTES)
+    return endless(() => chunk)
   }
 }
 

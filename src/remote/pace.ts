@@ -37,9 +37,20 @@ export class Pace {
     if (this.#resting.length > 0 && this.#clock.now() >= this.#dueAt) this.#wake()
   }
 
-  /** Settles when more of large messages may leave, after so many bytes of them did: not before what else is to happen. */
-  rest(bytes: number): Promise<void> {
-    const ms = this.#restMs(bytes)
+  /** So many bytes of a large message left. */
+  partSent(bytes: number): void {
+    const now = this.#clock.now()
+    if (this.#small !== this.#smallSeen) {
+      this.#smallSeen = this.#small
+      this.#smallSeenAt = now
+    }
+    if (now - this.#smallSeenAt >= LATELY_MS) this.#dueAt = now
+    else this.#dueAt = Math.max(this.#dueAt, now - BURST_BYTES / BESIDE_BYTES_PER_MS) + bytes / BESIDE_BYTES_PER_MS
+  }
+
+  /** Settles when more of large messages may leave: not before what else is to happen. */
+  rest(): Promise<void> {
+    const ms = this.#dueAt - this.#clock.now()
     return new Promise((resolve) => {
       // Timers are no finer than that.
       if (ms < 1) macrotask(resolve)
@@ -48,17 +59,6 @@ export class Pace {
         this.#clock.setTimer(this.#wake, ms)
       }
     })
-  }
-
-  #restMs(bytes: number): number {
-    const now = this.#clock.now()
-    if (this.#small !== this.#smallSeen) {
-      this.#smallSeen = this.#small
-      this.#smallSeenAt = now
-    }
-    if (now - this.#smallSeenAt >= LATELY_MS) this.#dueAt = now
-    else this.#dueAt = Math.max(this.#dueAt, now - BURST_BYTES / BESIDE_BYTES_PER_MS) + bytes / BESIDE_BYTES_PER_MS
-    return this.#dueAt - now
   }
 
   readonly #wake = (): void => {

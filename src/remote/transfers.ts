@@ -50,7 +50,7 @@ interface Waiting {
 
 export class OutboundTransfers {
   readonly #line: TransferLine
-  readonly #pace: Pick<Pace, 'rest'>
+  readonly #pace: Pick<Pace, 'partSent' | 'rest'>
   /** What waits, by what must keep its order; the keys in the order of their turns. */
   readonly #queues = new Map<string, Fifo<Waiting>>()
   readonly #part = new Frame()
@@ -62,7 +62,7 @@ export class OutboundTransfers {
   #isPumping = false
 
   /** @param maxBytes bytes of large messages that may be on their way at a time; a larger one goes alone */
-  constructor(line: TransferLine, pace: Pick<Pace, 'rest'>, maxBytes: number) {
+  constructor(line: TransferLine, pace: Pick<Pace, 'partSent' | 'rest'>, maxBytes: number) {
     this.#line = line
     this.#pace = pace
     this.#maxBytes = maxBytes
@@ -134,49 +134,48 @@ export class OutboundTransfers {
         const [key, queue] = this.#queues.entries().next().value!
         // Its turn is over when a part has left: others with something to send come first then.
         this.#queues.delete(key)
-        const bytes = this.#sendSome(queue)
+        this.#sendSome(queue)
         if (queue.size > 0) this.#queues.set(key, queue)
-        await this.#pace.rest(bytes)
+        await this.#pace.rest()
         if (round !== this.#round) return
       }
     }
     this.#isPumping = false
   }
 
-  /** Sends the next part of the first frame in a queue, or all of it if it is a small one; the bytes of the part. */
-  #sendSome(queue: Fifo<Waiting>): number {
+  /** The next part of the first frame in a queue, or all of it if it is a small one. */
+  #sendSome(queue: Fifo<Waiting>): void {
     const waiting = queue.peek()!
     const { frame, bytes, id, fate } = waiting
     if (!bytes) {
       queue.shift()
-      if (waiting.isDropped) return 0
+      if (waiting.isDropped) return
       this.#line.send(frame)
       fate.sent?.()
-      return 0
+      return
     }
     if (waiting.isDropped) {
       queue.shift()
-      if (waiting.offset === 0) return 0
+      if (waiting.offset === 0) return
       this.#end(bytes)
       this.#sendPart(id, PART.dropped, bytes.subarray(0, 0))
-      return 0
+      return
     }
     // One at least goes on; more only as far as the peer keeps the parts of all of them.
     if (waiting.offset === 0) {
-      if (this.#begun > 0 && this.#begunBytes + bytes.byteLength > this.#maxBytes) return 0
-      if (this.#begun === MAX_TRANSFERS) return 0
+      if (this.#begun > 0 && this.#begunBytes + bytes.byteLength > this.#maxBytes) return
+      if (this.#begun === MAX_TRANSFERS) return
       this.#begun++
       this.#begunBytes += bytes.byteLength
     }
-    const part = bytes.subarray(waiting.offset, waiting.offset + PART_BYTES)
-    waiting.offset += part.byteLength
-    const isLast = waiting.offset === bytes.byteLength
-    this.#sendPart(id, isLast ? PART.last : PART.more, part)
-    if (!isLast) return part.byteLength
+    const end = Math.min(bytes.byteLength, waiting.offset + PART_BYTES)
+    const isLast = end === bytes.byteLength
+    this.#sendPart(id, isLast ? PART.last : PART.more, bytes.subarray(waiting.offset, end))
+    waiting.offset = end
+    if (!isLast) return
     this.#end(bytes)
     queue.shift()
     fate.sent?.()
-    return part.byteLength
   }
 
   #end({ byteLength }: Uint8Array): void {
@@ -191,6 +190,7 @@ export class OutboundTransfers {
     part.flags = flags
     part.payload = payload
     this.#line.send(part)
+    this.#pace.partSent(payload.byteLength)
   }
 }
 

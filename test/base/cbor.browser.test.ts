@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeCbor, encodeCbor, lower } from '../../src/base/cbor.ts'
+import { writePlain } from '../../src/base/cbor-plain-writer.ts'
 import { isSameValue } from '../fuzz/same-value.ts'
 import { anyValue } from '../fuzz/values.ts'
 
@@ -10,6 +11,19 @@ test('any value that can travel arrives as it was', () => {
     fc.property(anyValue, (value) => isSameValue(decodeCbor(encodeCbor(lower(value))), value)),
     { numRuns: 1_000, endOnFailure: true },
   )
+})
+
+test('what is written the short way is what the library writes here', () => {
+  let short = 0
+  fc.assert(
+    fc.property(anyValue, (value) => {
+      const bytes = writePlain(value)?.slice()
+      if (bytes) short++
+      return !bytes || isSameValue(bytes, encodeCbor(lower(value)))
+    }),
+    { numRuns: 1_000, endOnFailure: true },
+  )
+  expect(short).toBeGreaterThan(50)
 })
 
 test.each([60, 61, 62, 100, 252, 253, 254, 5_000, 65_530, 65_540])(

@@ -5,9 +5,9 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { ActorSystem } from 'pulsing'
 import { build, type Rolldown } from 'vite'
-import { expect } from 'vitest'
-import type { Cli } from '../system/built-cli.ts'
-import { away, type Systems } from '../system/systems.ts'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { Cli } from '../system/built-cli.ts'
+import { away, Systems } from '../system/systems.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 /** Processes the leaves are spread over. */
@@ -69,8 +69,24 @@ export interface Expectation {
   readonly withinMs: number
 }
 
+/** A test of that, with all it needs, in a file of its own. */
+export function testReturn(title: string, expectation: Expectation, options: { readonly timeout?: number } = {}): void {
+  const systems = new Systems()
+  const cli = new Cli()
+  beforeAll(async () => {
+    await Promise.all([cli.build(), LightLeaves.bundle()])
+  }, 60_000)
+  afterEach(async () => {
+    await LightLeaves.stop()
+    await systems.stop()
+    await cli.stop()
+  })
+  afterAll(() => cli.dispose())
+  test(title, options, () => expectReturn(expectation, cli, systems))
+}
+
 /** Kills the relay that most of so many leaves are linked to: all of them are found over another one before long. */
-export async function expectReturn({ count, withinMs }: Expectation, cli: Cli, systems: Systems): Promise<void> {
+async function expectReturn({ count, withinMs }: Expectation, cli: Cli, systems: Systems): Promise<void> {
   const first = cli.start(['relay', '--port', '0'])
   const firstUrl = await first.url()
   const secondUrl = await cli.start(['relay', '--port', '0', '--seed', firstUrl]).url()

@@ -14,7 +14,8 @@ function sender(pace: Pace) {
   const send = async (): Promise<void> => {
     while (!run.isOver) {
       run.bytes += PART_BYTES
-      await pace.rest(PART_BYTES)
+      pace.partSent(PART_BYTES)
+      await pace.rest()
     }
   }
   void send()

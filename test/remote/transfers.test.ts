@@ -184,7 +184,7 @@ describe('parts', () => {
   test('of a frame are its bytes, cut; put together they are the frame', () => {
     const sent: Frame[] = []
     const line = { send: (frame: Frame) => sent.push(frame.clone()) > 0, whenWritable: () => undefined }
-    const outbound = new OutboundTransfers(line, { rest: () => Promise.resolve() }, 64 * BIG)
+    const outbound = new OutboundTransfers(line, { partSent: () => undefined, rest: () => Promise.resolve() }, 64 * BIG)
     const frame = new Frame()
     frame.kind = FRAME.tell
     frame.actor = 'a'
