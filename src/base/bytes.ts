@@ -19,6 +19,20 @@ export function ownBytes(view: Uint8Array): Uint8Array {
   return view.byteLength * 2 >= view.buffer.byteLength ? view : view.slice()
 }
 
+/** The longest head a transport reads into the memory of a batch, before it: a WebSocket frame's. */
+const MAX_HEAD_BYTES = 14
+
+/**
+ * Bytes that may be given away: whoever gets them may transfer their memory to another thread. A view of `batch` as it is
+ * if it is most of that memory and the end of it, otherwise a copy. What stands before it in the batch has been read;
+ * what stands beside the batch, a connection may still be reading.
+ */
+export function bytesToGive(view: Uint8Array, batch: Uint8Array): Uint8Array {
+  const end = view.buffer.byteLength
+  const isLast = view.byteOffset + view.byteLength === end && batch.byteOffset + batch.byteLength === end
+  return isLast && batch.byteOffset <= MAX_HEAD_BYTES ? ownBytes(view) : view.slice()
+}
+
 /** All of them, one after the other. */
 export function joinBytes(pieces: readonly Uint8Array[]): Uint8Array {
   let length = 0

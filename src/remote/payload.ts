@@ -5,7 +5,7 @@
 import type { ActorRef, Ref } from '../actor/actor-ref.ts'
 import { REF_TAG } from '../actor/actor-ref.ts'
 import { borrowCallback } from '../actor/callback.ts'
-import { EMPTY_BYTES, ownBytes } from '../base/bytes.ts'
+import { bytesToGive, EMPTY_BYTES } from '../base/bytes.ts'
 import { decodeCborReferences, encodeCborView, type Lowering, lower, Tag } from '../base/cbor.ts'
 import { NOT_PLAIN, readPlain } from '../base/cbor-plain.ts'
 import { writePlain } from '../base/cbor-plain-writer.ts'
@@ -207,14 +207,14 @@ export function decodeMessage(frame: Frame, owner: PayloadOwner): Message {
       ? Message.referring(frame.type, raise(value, owner, frame.attachments, 0))
       : Message.fromObject(frame.type, value)
   }
-  const payload = ownBytes(frame.payload)
+  const payload = bytesToGive(frame.payload, frame.source)
   return isPlain(frame) ? Message.fromObject(frame.type, payload) : Message.received(frame.type, format, payload)
 }
 
 /** The value of a frame whose message was plain to its sender; a stream's reader where it was one. */
 export function decodeValue(frame: Frame, owner: PayloadOwner): unknown {
   if (frame.stream !== 0) return new StreamReader(owner.receiveStream(frame.stream, frame.window))
-  if (formatOf(frame) === FORMAT.raw) return ownBytes(frame.payload)
+  if (formatOf(frame) === FORMAT.raw) return bytesToGive(frame.payload, frame.source)
   const plain = readPlain(frame.source, frame.payloadStart, frame.payloadEnd)
   return plain === NOT_PLAIN ? decodePayload(frame.payload, owner, frame.attachments) : plain
 }
