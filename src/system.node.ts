@@ -7,6 +7,7 @@ import type { Transport } from './link/connection.ts'
 import { Network } from './network.ts'
 import { startSystem } from './system.ts'
 import { messagePort } from './transport/message-port/message-port-transport.ts'
+import { DialledSocket } from './transport/websocket/dialled-socket.node.ts'
 import type { WebSocketListenerOptions } from './transport/websocket/listener.node.ts'
 import { webSocketListener } from './transport/websocket/listener.node.ts'
 import { webSocket } from './transport/websocket/websocket-transport.ts'
@@ -42,5 +43,6 @@ export function createActorSystem(config?: SystemConfig): Promise<ActorSystem> {
 export function webSocketBothWays(options: WebSocketListenerOptions = {}): Transport {
   const { listen } = webSocketListener(options)
   const { maxBatchBytes } = options
-  return { ...webSocket(maxBatchBytes === undefined ? {} : { maxBatchBytes }), ...(listen ? { listen } : {}) }
+  const dialling = webSocket({ WebSocket: DialledSocket, ...(maxBatchBytes === undefined ? {} : { maxBatchBytes }) })
+  return { ...dialling, ...(listen ? { listen } : {}) }
 }
