@@ -7,8 +7,11 @@ import { rateOf, sizeOf } from './measure.mjs'
 import { paths } from './paths.mjs'
 
 const [index, name, roundMs] = process.argv.slice(2)
-const { load, contenders } = paths[Number(index)]
+const { load, contenders, heapObjects = 0 } = paths[Number(index)]
 const [file, factory] = contenders[name].split(' ')
+
+/** Kept for as long as the process lives. */
+globalThis.heap = Array.from({ length: heapObjects }, (_, id) => ({ id, name: `object ${id}` }))
 
 const contender = await (await import(`./${file}`))[factory]()
 const step = () => loads[load](contender)

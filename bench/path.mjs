@@ -5,12 +5,14 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { paths } from './paths.mjs'
 
+/** Engines compile what runs often, and what runs some thousand times a second takes seconds to be that. */
+const WARM_UP_ROUNDS = 3
 const contenderFile = fileURLToPath(new URL('./contender.mjs', import.meta.url))
 
 /**
  * @param {number} index the number of the path
  * @param {object} options
- * @param {number} options.rounds after one that warms up
+ * @param {number} options.rounds after those that warm up
  * @param {number} options.roundMs
  * @param {boolean} options.canPin
  * @returns {Promise<Record<string, number | undefined>>} each contender's median; none for one that failed
@@ -20,10 +22,10 @@ export async function figuresOf(index, { rounds, roundMs, canPin }) {
   const names = Object.keys(contenders)
   const started = await Promise.all(names.map((name) => start([index, name, roundMs], pinned && canPin)))
   const figures = started.map(() => [])
-  for (let i = 0; i <= rounds; i++) {
+  for (let i = -WARM_UP_ROUNDS; i < rounds; i++) {
     for (const [at, { round }] of started.entries()) {
       const figure = await round()
-      if (i > 0) figures[at].push(figure)
+      if (i >= 0) figures[at].push(figure)
     }
   }
   for (const { stop } of started) await stop()

@@ -10,6 +10,8 @@
  * @property {keyof typeof import('./loads.mjs').loads} load
  * @property {{ readonly ratio?: number, readonly most?: number, readonly rate?: number, readonly bytes?: number }} [target]
  * @property {boolean} [pinned]
+ * @property {number} [heapObjects] live objects each contender's process holds, as an application does: with more than 8 MB on its heap, V8 collects
+ *   all of it whenever some 10 MB of buffers came
  * @property {Record<string, string>} contenders
  */
 
@@ -25,6 +27,12 @@ const crowds = {
   us: 'ours/local.mjs crowd',
   nact: 'peers/nact.mjs crowd',
   xstate: 'peers/xstate.mjs crowd',
+}
+
+const chunkSockets = {
+  raw: 'raw/socket.mjs bytes',
+  us: 'ours/remote.mjs socket',
+  'raw framed and credited': 'raw/socket.mjs each',
 }
 
 /** @type {readonly Path[]} */
@@ -162,11 +170,14 @@ export const paths = [
     title: 'WebSocket stream of 64 KiB, down',
     load: 'bytesDown',
     target: { ratio: 0.8 },
-    contenders: {
-      raw: 'raw/socket.mjs bytes',
-      us: 'ours/remote.mjs socket',
-      'raw framed and credited': 'raw/socket.mjs each',
-    },
+    contenders: chunkSockets,
+  },
+  {
+    title: 'WebSocket stream of 64 KiB, down, beside 200 000 objects',
+    load: 'bytesDown',
+    heapObjects: 200_000,
+    target: { ratio: 0.8 },
+    contenders: chunkSockets,
   },
   {
     title: 'relay hop ask, awaited',
