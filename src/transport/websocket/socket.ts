@@ -7,6 +7,9 @@ import { ConfigError, PulsingUnsupportedError, UnreachableError } from '../../ba
 import { SocketConnection } from './socket-connection.ts'
 import type { WebSocketConstructor, WebSocketLike } from './web-socket-like.ts'
 
+/** The class the platform dials with; none where it has no WebSocket. */
+export const PlatformWebSocket: WebSocketConstructor | null | undefined = IsomorphicWebSocket
+
 export interface DialSocketOptions {
   readonly WebSocket: WebSocketConstructor | undefined
   readonly maxBatchBytes: number
@@ -53,7 +56,7 @@ export function dialSocket(url: string, options: DialSocketOptions): Promise<Soc
 }
 
 function createSocket(url: string, options: DialSocketOptions): WebSocketLike {
-  const WebSocketClass = options.WebSocket ?? IsomorphicWebSocket
+  const WebSocketClass = options.WebSocket ?? PlatformWebSocket
   if (!WebSocketClass)
     throw new PulsingUnsupportedError('expected a platform with WebSocket, or one passed as `WebSocket`, got neither')
   try {

@@ -12,7 +12,7 @@ export interface WebSocketLike {
   close(code?: number, reason?: string): void
   /** Only where a program can ask for a pong (`ws`), and hear it. */
   ping?(): void
-  on?(event: 'pong', listener: () => void): void
+  on?(event: 'message' | 'ping' | 'pong', listener: (payload: Uint8Array) => void): void
   /** Only where the platform can end a socket at once (`ws`); such sockets also call `sent` back. */
   terminate?(): void
   onopen: ((event: unknown) => void) | null
