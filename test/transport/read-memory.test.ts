@@ -56,23 +56,48 @@ describe('reads', () => {
     for (let i = 0; i < 3; i++) {
       const own = reading.next()
       expect(own.buffer.byteLength).toBe(LARGE)
-      expect(reading.took(LARGE)).toBe(own)
+      expect(reading.took(LARGE).buffer).toBe(own.buffer)
       reading.ended(LARGE)
     }
   })
 
-  test('the rest of a message ends where the message does', () => {
+  test('a message that comes in parts is read into the same memory, up to its end', () => {
+    const reading = afterLarge()
+    const own = reading.next()
+    reading.took(30_000)
+    const rest = reading.next()
+    expect(rest.buffer).toBe(own.buffer)
+    expect(rest).toMatchObject({ byteOffset: 30_000, byteLength: LARGE - 30_000 })
+    reading.took(LARGE - 30_000)
+    reading.ended(LARGE)
+    expect(reading.next().byteLength).toBe(LARGE)
+  })
+
+  test('what began elsewhere is read up to its end, and no further', () => {
     const reading = afterLarge()
     reading.next()
-    reading.took(30_000)
-    expect(reading.next().buffer.byteLength).toBe(LARGE - 30_000)
-    reading.took(LARGE - 30_010)
-    const tail = reading.next()
-    expect(tail.byteLength).toBe(10)
-    expect(tail.buffer.byteLength).toBeGreaterThan(10)
-    reading.took(10)
+    // A small message, and the begin of one that is large again.
+    reading.took(1_050)
+    reading.ended(50)
+    const shared = reading.next()
+    expect(shared.byteLength).not.toBe(LARGE)
+    for (let left = LARGE - 1_000; left > 0; )
+      left -= reading.took(Math.min(left, reading.next().byteLength)).byteLength
     reading.ended(LARGE)
-    expect(reading.next().buffer.byteLength).toBe(LARGE)
+    expect(reading.next().byteLength).toBe(LARGE)
+  })
+
+  test('no memory is taken for messages of more than 256 KiB, however little of the next comes', () => {
+    const reading = memory()
+    reading.next()
+    reading.took(100)
+    const size = 16 * 1024 * 1024
+    for (let left = size; left > 0; ) left -= reading.took(Math.min(left, reading.next().byteLength)).byteLength
+    reading.ended(size)
+    for (let i = 0; i < 100; i++) {
+      expect(reading.next().buffer.byteLength).toBeLessThanOrEqual(64 * 1024)
+      reading.took(1)
+    }
   })
 
   test('after a small message, or within a longer one, reads share slabs again', () => {

@@ -7,8 +7,9 @@
  * leaves room stops where a message does.
  */
 
-/** A message that takes at least as many bytes gets memory of its own. */
+/** Messages that take so many bytes get memory of their own: in between, small ones are worth no read, and few are larger. */
 const LARGE_BYTES = 16 * 1024
+const MAX_LARGE_BYTES = 256 * 1024
 /** A slab, and one for a connection that never filled it: many are idle. */
 const SLAB_BYTES = 64 * 1024
 const FIRST_SLAB_BYTES = 8 * 1024
@@ -17,11 +18,20 @@ const REST_SHARE = 4
 
 const UNKNOWN = -1
 
+/** Memory, and how much of it was read into. */
+interface Used {
+  readonly memory: Uint8Array
+  bytes: number
+}
+
 export class ReadMemory {
   readonly #allocate: (bytes: number) => Uint8Array
-  #slab: Uint8Array
-  #slabAt = 0
-  #offered: Uint8Array
+  #slab: Used
+  /** Where a large message is being read into, if one is. */
+  #own: Used | undefined
+  /** Which of the two the next read goes to, and how much it may take. */
+  #target: Used
+  #offeredBytes = 0
   /** Whether the last read left room. */
   #hasRoom = false
   /** Bytes the last message took, if it was large. */
@@ -31,40 +41,51 @@ export class ReadMemory {
 
   constructor(allocate: (bytes: number) => Uint8Array) {
     this.#allocate = allocate
-    this.#slab = this.#offered = allocate(FIRST_SLAB_BYTES)
+    this.#slab = this.#target = { memory: allocate(FIRST_SLAB_BYTES), bytes: 0 }
   }
 
-  /** Memory for the next read. What the last one left of its own is not used again. */
+  /** Memory for the next read. */
   next(): Uint8Array {
     if (this.#begun === UNKNOWN && this.#hasRoom) this.#begun = 0
-    const due = this.#begun === UNKNOWN || this.#size === 0 ? Infinity : this.#size - this.#begun
+    if (this.#size === 0 || this.#begun === UNKNOWN) return this.#shared(Infinity)
+    if (this.#begun === 0) {
+      this.#own = { memory: this.#allocate(this.#size), bytes: 0 }
+      return this.#offer(this.#own, this.#size)
+    }
+    const due = this.#size - this.#begun
+    if (due > 0) return this.#own?.bytes === this.#begun ? this.#offer(this.#own, due) : this.#shared(due)
     // More came than a message of that size has: it is a longer one.
-    if (due <= 0) this.#begun = UNKNOWN
-    this.#offered = due >= LARGE_BYTES && due < Infinity ? this.#allocate(due) : this.#rest(due)
-    return this.#offered
+    this.#begun = UNKNOWN
+    return this.#shared(Infinity)
   }
 
   /** So many bytes were read into what {@link next} gave. @returns them */
   took(bytes: number): Uint8Array {
-    const offered = this.#offered
-    if (offered.buffer === this.#slab.buffer) this.#slabAt += bytes
+    const { memory, bytes: start } = this.#target
+    this.#target.bytes += bytes
     if (this.#begun !== UNKNOWN) this.#begun += bytes
-    this.#hasRoom = bytes < offered.byteLength
-    return this.#hasRoom ? offered.subarray(0, bytes) : offered
+    this.#hasRoom = bytes < this.#offeredBytes
+    return memory.subarray(start, start + bytes)
   }
 
   /** A message that took so many bytes, its head among them, is whole. */
   ended(bytes: number): void {
-    this.#size = bytes >= LARGE_BYTES ? bytes : 0
+    this.#own = undefined
+    this.#size = bytes >= LARGE_BYTES && bytes <= MAX_LARGE_BYTES ? bytes : 0
     if (this.#begun !== UNKNOWN) this.#begun = Math.max(this.#begun - bytes, UNKNOWN)
   }
 
   /** What is left of the slab, or the first bytes of it. */
-  #rest(most: number): Uint8Array {
-    if ((this.#slab.byteLength - this.#slabAt) * REST_SHARE < this.#slab.byteLength) {
-      this.#slab = this.#allocate(this.#hasRoom ? this.#slab.byteLength : SLAB_BYTES)
-      this.#slabAt = 0
-    }
-    return this.#slab.subarray(this.#slabAt, most > 0 && most < Infinity ? this.#slabAt + most : undefined)
+  #shared(most: number): Uint8Array {
+    const { memory, bytes } = this.#slab
+    if ((memory.byteLength - bytes) * REST_SHARE < memory.byteLength)
+      this.#slab = { memory: this.#allocate(this.#hasRoom ? memory.byteLength : SLAB_BYTES), bytes: 0 }
+    return this.#offer(this.#slab, Math.min(most, this.#slab.memory.byteLength - this.#slab.bytes))
+  }
+
+  #offer(target: Used, bytes: number): Uint8Array {
+    this.#target = target
+    this.#offeredBytes = bytes
+    return target.memory.subarray(target.bytes, target.bytes + bytes)
   }
 }
