@@ -3,7 +3,7 @@
  * memory of their own, exactly as long, so that none is put together from two reads, and who gets the bytes gets the
  * memory with them. All else shares slabs.
  *
- * Two guesses, of which a wrong one costs a copy and no more: a message is as long as the one before, and a read that
+ * Two guesses, of which a wrong one costs a copy and no more: a message is as long as two before it were, and a read that
  * leaves room stops where a message does.
  */
 
@@ -11,10 +11,10 @@
 const LARGE_BYTES = 16 * 1024
 const MAX_LARGE_BYTES = 256 * 1024
 /** A slab, and one for a connection that never filled it: many are idle. */
-const SLAB_BYTES = 64 * 1024
+const SLAB_BYTES = 128 * 1024
 const FIRST_SLAB_BYTES = 8 * 1024
 /** The part of a slab that is not worth a read. */
-const REST_SHARE = 4
+const REST_SHARE = 2
 
 const UNKNOWN = -1
 
@@ -34,7 +34,8 @@ export class ReadMemory {
   #offeredBytes = 0
   /** Whether the last read left room. */
   #hasRoom = false
-  /** Bytes the last message took, if it was large. */
+  /** Bytes the last message took; and those the next is expected to take, if it is large and the last two were alike. */
+  #last = 0
   #size = 0
   /** Bytes read of a message that is not whole yet. */
   #begun = UNKNOWN
@@ -71,7 +72,8 @@ export class ReadMemory {
   /** A message that took so many bytes, its head among them, is whole. */
   ended(bytes: number): void {
     this.#own = undefined
-    this.#size = bytes >= LARGE_BYTES && bytes <= MAX_LARGE_BYTES ? bytes : 0
+    this.#size = bytes === this.#last && bytes >= LARGE_BYTES && bytes <= MAX_LARGE_BYTES ? bytes : 0
+    this.#last = bytes
     if (this.#begun !== UNKNOWN) this.#begun = Math.max(this.#begun - bytes, UNKNOWN)
   }
 
