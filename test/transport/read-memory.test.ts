@@ -18,15 +18,19 @@ function fill(reading: ReadMemory): number {
   return reading.took(reading.next().byteLength).byteLength
 }
 
+/** A message that comes as fast as it can be read, whole, or from where it began elsewhere. */
+function read(reading: ReadMemory, size: number, begun = 0): void {
+  for (let left = size - begun; left > 0; ) left -= reading.took(Math.min(left, reading.next().byteLength)).byteLength
+  reading.ended(size)
+}
+
 /** Two messages of as many bytes were read, and the network is empty. */
 function readTwice(size: number): ReadMemory {
   const reading = memory()
   reading.next()
   reading.took(100)
-  for (let i = 0; i < 2; i++) {
-    for (let left = size; left > 0; ) left -= reading.took(Math.min(left, reading.next().byteLength)).byteLength
-    reading.ended(size)
-  }
+  read(reading, size)
+  read(reading, size)
   return reading
 }
 
@@ -82,15 +86,11 @@ describe('reads', () => {
     reading.took(1_050)
     reading.ended(50)
     expect(reading.next().byteLength).not.toBe(LARGE)
-    for (let left = LARGE - 1_000; left > 0; )
-      left -= reading.took(Math.min(left, reading.next().byteLength)).byteLength
-    reading.ended(LARGE)
+    read(reading, LARGE, 1_000)
     // One after a small one is not yet two of a size.
     expect(reading.next().byteLength).not.toBe(LARGE)
     reading.took(1_000)
-    for (let left = LARGE - 1_000; left > 0; )
-      left -= reading.took(Math.min(left, reading.next().byteLength)).byteLength
-    reading.ended(LARGE)
+    read(reading, LARGE, 1_000)
     expect(reading.next().byteLength).toBe(LARGE)
   })
 
@@ -115,8 +115,7 @@ describe('reads', () => {
     // It ends with a read that leaves room: from there on its size is expected.
     longer.took(5_000)
     longer.ended(LARGE + 5_000)
-    for (let left = LARGE + 5_000; left > 0; ) left -= longer.took(Math.min(left, longer.next().byteLength)).byteLength
-    longer.ended(LARGE + 5_000)
+    read(longer, LARGE + 5_000)
     expect(longer.next().buffer.byteLength).toBe(LARGE + 5_000)
   })
 

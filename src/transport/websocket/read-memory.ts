@@ -7,7 +7,7 @@
  * leaves room stops where a message does.
  */
 
-/** Messages that take so many bytes get memory of their own: in between, small ones are worth no read, and few are larger. */
+/** Messages of so many bytes get memory of their own. Smaller ones are not worth it; of larger ones too much would wait unused. */
 const LARGE_BYTES = 16 * 1024
 const MAX_LARGE_BYTES = 256 * 1024
 /** A slab, and one for a connection that never filled it: many are idle. */
@@ -48,16 +48,15 @@ export class ReadMemory {
   /** Memory for the next read. */
   next(): Uint8Array {
     if (this.#begun === UNKNOWN && this.#hasRoom) this.#begun = 0
+    // More came than a message of that size has: it is a longer one.
+    if (this.#size > 0 && this.#begun >= this.#size) this.#begun = UNKNOWN
     if (this.#size === 0 || this.#begun === UNKNOWN) return this.#shared(Infinity)
     if (this.#begun === 0) {
       this.#own = { memory: this.#allocate(this.#size), bytes: 0 }
       return this.#offer(this.#own, this.#size)
     }
     const due = this.#size - this.#begun
-    if (due > 0) return this.#own?.bytes === this.#begun ? this.#offer(this.#own, due) : this.#shared(due)
-    // More came than a message of that size has: it is a longer one.
-    this.#begun = UNKNOWN
-    return this.#shared(Infinity)
+    return this.#own?.bytes === this.#begun ? this.#offer(this.#own, due) : this.#shared(due)
   }
 
   /** So many bytes were read into what {@link next} gave. @returns them */
